@@ -1,0 +1,61 @@
+"""mx-refmodel: a bit-exact reference model of the OCP Microscaling (MX) formats.
+
+>>> import numpy as np
+>>> import refmodel as mx
+>>> blocks = mx.quantize(np.arange(64, dtype=np.float32), "mxfp8_e4m3")
+>>> [hex(scale) for scale in blocks.scales]
+['0x7b', '0x7c']
+>>> mx.dot(blocks, blocks)
+array(81844., dtype=float32)
+"""
+
+from refmodel.accumulate import AccumulationRule, get_rule, list_rules
+from refmodel.blocks import Blocks, QuantizeOptions, dequantize, quantize
+from refmodel.dot import dot, matmul
+from refmodel.elements import decode, encode
+from refmodel.errors import (
+    CodeRangeError,
+    DefinitionError,
+    DtypeError,
+    FileError,
+    MxError,
+    ShapeError,
+    UnknownNameError,
+)
+from refmodel.formats import (
+    BlockFormat,
+    FloatFormat,
+    IntegerFormat,
+    get_element,
+    get_format,
+    get_scale,
+    list_formats,
+)
+
+__all__ = [
+    "AccumulationRule",
+    "BlockFormat",
+    "Blocks",
+    "CodeRangeError",
+    "DefinitionError",
+    "DtypeError",
+    "FileError",
+    "FloatFormat",
+    "IntegerFormat",
+    "MxError",
+    "QuantizeOptions",
+    "ShapeError",
+    "UnknownNameError",
+    "decode",
+    "dequantize",
+    "dot",
+    "encode",
+    "get_element",
+    "get_format",
+    "get_rule",
+    "get_scale",
+    "list_formats",
+    "list_rules",
+    "matmul",
+    "quantize",
+]

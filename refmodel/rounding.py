@@ -1,0 +1,102 @@
+"""Rounding, once, for every place that rounds.
+
+Two kinds of rounding occur. Values become element codes on a grid given by the format: that is
+`round_to_integer`, applied to a magnitude already divided by the spacing of its binade. And exact
+sums, held as several float64 terms, become one Float32: that is `round_to_odd` followed by a
+conversion, which together round exactly once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refmodel.errors import unknown_name
+
+Rounding: TypeAlias = Literal["rne"]
+"""Rounding mode of an encoder. ``rne``: to nearest, ties to the even code (MX-4.1-g)."""
+
+ROUNDINGS: tuple[Rounding, ...] = ("rne",)
+
+
+def check_rounding(rounding: str) -> None:
+    """Raise UnknownNameError unless *rounding* names a rounding mode."""
+    if rounding not in ROUNDINGS:
+        raise unknown_name("rounding", rounding, ROUNDINGS)
+
+
+def round_to_integer(magnitude: NDArray[np.float64], rounding: Rounding) -> NDArray[np.float64]:
+    """Round non-negative float64 magnitudes to integers, which float64 represents exactly.
+
+    Raises:
+        UnknownNameError: If there is no such rounding mode.
+    """
+    check_rounding(rounding)
+    return np.rint(magnitude)
+
+
+def two_sum(
+    a: NDArray[np.float64], b: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (s, e) with s = roundTiesToEven(a + b) and s + e = a + b exactly (Knuth, TAOCP 4.2.2).
+
+    Exact for all finite operands whose sum does not overflow.
+    """
+    s = a + b
+    b_part = s - a
+    a_part = s - b_part
+    return s, (a - a_part) + (b - b_part)
+
+
+def add_exactly(partials: list[NDArray[np.float64]], term: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Add *term* to the exact sum held in *partials*, smallest magnitude first, and return the new partials.
+
+    Shewchuk's grow-expansion (Discrete Comput. Geom. 18, 1997), one element of every array being an
+    independent sum. The list grows only when some sum needs another float64, so narrow data stays at one
+    or two arrays and any data stays exact.
+    """
+    grown: list[NDArray[np.float64]] = []
+    for partial in partials:
+        term, error = two_sum(term, partial)
+        if error.any():
+            grown.append(error)
+    grown.append(term)
+    return grown
+
+
+def exact_sum(terms: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Sum the finite float64 *terms* [n, ...] over the first axis exactly, as partials of shape [...].
+
+    A long axis is first folded into about sqrt(n) independent sums so that the number of numpy calls
+    grows with sqrt(n) and not with n.
+    """
+    n = terms.shape[0]
+    if n > 64:
+        columns = int(np.sqrt(n))
+        whole = n - n % columns
+        folded = exact_sum(terms[:whole].reshape(-1, columns, *terms.shape[1:]))
+        return exact_sum(np.concatenate([*folded, terms[whole:]]))
+    partials: list[NDArray[np.float64]] = []
+    for term in terms:
+        partials = add_exactly(partials, term)
+    return partials or [np.zeros(terms.shape[1:])]
+
+
+def round_to_odd(partials: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Round the exact sum of *partials* (from `add_exactly`) to float64 by round-to-odd.
+
+    Round-to-odd keeps the fact that something was cut off in the last bit. Rounding the result again to
+    at most 51 significant bits, in any mode, gives what one rounding of the exact sum would (Boldo and
+    Melquiond, IEEE Trans. Computers 57(4), 2008), so a conversion to Float32 or narrower rounds once.
+    """
+    total = partials[-1]
+    error = np.zeros_like(total)
+    for partial in reversed(partials[:-1]):
+        # Partials do not overlap and fall in magnitude, so the first non-zero error decides the
+        # direction in which the exact sum lies; the later ones cannot reverse it.
+        total, new_error = two_sum(total, np.where(error == 0, partial, 0.0))
+        error = np.where(error == 0, new_error, error)
+    inexact_even = (error != 0) & (total.view(np.int64) & 1 == 0)
+    return np.where(inexact_even, np.nextafter(total, np.copysign(np.inf, error)), total)
