@@ -10,7 +10,7 @@ array(81844., dtype=float32)
 """
 
 from refmodel.accumulate import AccumulationRule, get_rule, list_rules
-from refmodel.blocks import Blocks, QuantizeOptions, dequantize, quantize
+from refmodel.blocks import Blocks, dequantize, quantize
 from refmodel.dot import dot, matmul
 from refmodel.elements import decode, encode
 from refmodel.errors import (
@@ -21,6 +21,7 @@ from refmodel.errors import (
     MxError,
     ShapeError,
     UnknownNameError,
+    ValueRefusedError,
 )
 from refmodel.formats import (
     BlockFormat,
@@ -31,6 +32,7 @@ from refmodel.formats import (
     get_scale,
     list_formats,
 )
+from refmodel.options import EncodeOptions, QuantizeOptions
 
 __all__ = [
     "AccumulationRule",
@@ -39,6 +41,7 @@ __all__ = [
     "CodeRangeError",
     "DefinitionError",
     "DtypeError",
+    "EncodeOptions",
     "FileError",
     "FloatFormat",
     "IntegerFormat",
@@ -46,6 +49,7 @@ __all__ = [
     "QuantizeOptions",
     "ShapeError",
     "UnknownNameError",
+    "ValueRefusedError",
     "decode",
     "dequantize",
     "dot",

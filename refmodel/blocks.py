@@ -9,35 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from refmodel.elements import Overflow, as_codes, as_float, check_encoding, decode_table, encode_exact
+from refmodel.elements import as_codes, as_float, decode_table
+from refmodel.encoding import as_random, check_encoding, prepare_input, quantize_exact
 from refmodel.errors import DtypeError, ShapeError
 from refmodel.formats import BlockFormat, get_format
-from refmodel.rounding import Rounding
-from refmodel.scales import ScaleRule, check_scale_rule, select_scale
+from refmodel.options import QuantizeOptions
+from refmodel.tables import has_quantize_table, quantize_by_table
 
 # Elements worked on at a time: their float64 temporaries stay within a level-2 cache.
-_TILE_ELEMENTS = 1 << 15
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizeOptions:
-    """The choices that MX leaves open when an array becomes blocks.
-
-    Attributes:
-        scale_rule: How the scale follows from the largest magnitude (A-1).
-        rounding: Rounding mode of the elements (A-16).
-        overflow: What becomes of elements beyond the element's range (A-14).
-
-    Raises:
-        UnknownNameError: If a value is not one of its type's.
-    """
-
-    scale_rule: ScaleRule = "floor"
-    rounding: Rounding = "rne"
-    overflow: Overflow = "saturate"
-
-    def __post_init__(self) -> None:
-        check_scale_rule(self.scale_rule)
+_TILE_ELEMENTS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,18 +98,21 @@ def quantize(
     format: str | BlockFormat,
     axis: int = -1,
     options: QuantizeOptions | None = None,
+    *,
+    random: ArrayLike | None = None,
 ) -> Blocks:
     """Convert an array to MX blocks along one axis (MX-6.3).
 
-    The last block of a row is padded with +0 when the axis is not a multiple of the block size (A-9).
-    A block that holds NaN or Inf gets a NaN scale, which makes every value of it NaN; its element
-    codes, which mean nothing then (MX-4-d), are 0.
+    By default the last block of a row is padded with +0 when the axis is not a multiple of the block
+    size, and a block that holds NaN or Inf gets a NaN scale, which makes every value of it NaN; the
+    element codes of a block whose scale is NaN mean nothing (MX-4-d) and are 0.
 
     Args:
-        x: float16, float32 or float64 array of at least one dimension; any strides.
+        x: float16, bfloat16, float32 or float64 array of at least one dimension; any strides.
         format: Block format, by name or description.
         axis: The axis along which blocks run (A-10).
         options: The choices MX leaves open; the defaults when None.
+        random: For stochastic rounding, integers in [0, 2**options.random_bits), broadcast to x.
 
     Returns:
         `Blocks` with codes [..., n_blocks, block_size]: the blocked axis comes last, the others keep
@@ -137,33 +120,42 @@ def quantize(
 
     Raises:
         UnknownNameError: If there is no such format.
-        DtypeError: If x is not float16, float32 or float64.
-        ShapeError: If x has no such axis.
-        DefinitionError: If the element format cannot express the overflow option.
+        DtypeError: If x has another dtype.
+        ShapeError: If x has no such axis, or options refuse a partial block and there is one.
+        DefinitionError: If the element format cannot express the overflow option, or random is missing
+            under stochastic rounding or present under another.
+        ValueRefusedError: If options refuse NaN and there is one to encode.
     """
     options = QuantizeOptions() if options is None else options
     block_format = get_format(format)
     element, size = block_format.element, block_format.block_size
-    check_encoding(element, options.rounding, options.overflow)
+    check_encoding(element, options)
     array = as_float(x, "x")
     position = check_axis(array.shape, axis)
     rows = np.moveaxis(array, position, -1)
+    drawn = as_random(random, array.shape, options)
+    drawn_rows = None if drawn is None else np.moveaxis(drawn, position, -1)
     *lead, length = rows.shape
     n_blocks = -(-length // size)
+    if options.partial_block == "refuse" and length % size:
+        raise ShapeError(
+            f"axis {axis} has {length} elements, not a multiple of {size} (partial_block='refuse')"
+        )
     codes = np.zeros((*lead, n_blocks, size), np.uint8)
     scales = np.empty((*lead, n_blocks), np.uint8)
+    by_table = array.dtype != np.float64 and has_quantize_table(block_format, options)
     for index, block_range in _tiles(tuple(lead), n_blocks, size):
-        columns = slice(block_range.start * size, min(block_range.stop * size, length))
-        values = _as_blocks(rows[(*index, columns)], size)
-        scale = select_scale(np.abs(values).max(axis=-1), element, block_format.scale)
-        exponent = np.where(
-            scale == block_format.scale.nan_codes[0], 0, block_format.scale.bias - scale.astype(np.int32)
-        )
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = np.ldexp(values, exponent[..., None])
-        values[scale == block_format.scale.nan_codes[0]] = 0.0
-        codes[(*index, block_range)] = encode_exact(element, values, options.rounding, options.overflow)
-        scales[(*index, block_range)] = scale
+        columns = (*index, slice(block_range.start * size, min(block_range.stop * size, length)))
+        tile = (*index, block_range)
+        if by_table:
+            values = _as_blocks(rows[columns], size, np.float32)
+            tile_codes = np.empty(values.shape, np.uint8)
+            scales[tile] = quantize_by_table(values, block_format, options, tile_codes)
+            codes[tile] = tile_codes
+        else:
+            values = _as_blocks(prepare_input(rows[columns], options), size, np.float64)
+            randoms = None if drawn_rows is None else _as_blocks(drawn_rows[columns], size, np.float64)
+            codes[tile], scales[tile] = quantize_exact(values, block_format, options, randoms)
     return Blocks(block_format, codes, scales, array.shape, axis)
 
 
@@ -222,11 +214,13 @@ def check_axis(shape: tuple[int, ...], axis: int) -> int:
     return int(axis) % len(shape)
 
 
-def _as_blocks(values: NDArray[Any], size: int) -> NDArray[np.float64]:
-    """Widen [..., length] to float64 [..., n_blocks, size], padding the last block with +0."""
+def _as_blocks(values: NDArray[Any], size: int, dtype: type[np.floating[Any]]) -> NDArray[Any]:
+    """Return [..., length] as contiguous [..., n_blocks, size], the last block padded with +0."""
     *lead, length = values.shape
     n_blocks = -(-length // size)
-    blocks = np.zeros((*lead, n_blocks * size), np.float64)
+    if length == n_blocks * size:
+        return np.ascontiguousarray(values, dtype).reshape(*lead, n_blocks, size)
+    blocks = np.zeros((*lead, n_blocks * size), dtype)
     blocks[..., :length] = values
     return blocks.reshape(*lead, n_blocks, size)
 

@@ -6,31 +6,18 @@ of every format of up to 16 bits is exact in float64.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, unknown_name
-from refmodel.formats import (
-    ElementFormat,
-    FloatFormat,
-    IntegerFormat,
-    NumberFormat,
-    get_element,
-    get_number_format,
-)
-from refmodel.rounding import Rounding, check_rounding, round_to_integer
-
-Overflow: TypeAlias = Literal["saturate", "overflow"]
-"""What becomes of a magnitude that is above the largest finite one after rounding (MX-5.3.1-e).
-
-* ``saturate``: the largest finite value, sign kept; infinities too (SAT).
-* ``overflow``: infinity, or NaN where the format has no infinity (OVF, NONSAT in OFP8).
-"""
-
-OVERFLOWS: tuple[Overflow, ...] = ("saturate", "overflow")
+from refmodel.encoding import as_random, check_encoding, encode_exact, prepare_input
+from refmodel.errors import CodeRangeError, DtypeError
+from refmodel.formats import IntegerFormat, NumberFormat, get_number_format
+from refmodel.options import EncodeOptions, Overflow, Rounding
+from refmodel.tables import encode_by_table, has_encode_table
 
 
 def decode(fmt: str | NumberFormat, codes: ArrayLike) -> NDArray[np.float64]:
@@ -54,104 +41,54 @@ def decode(fmt: str | NumberFormat, codes: ArrayLike) -> NDArray[np.float64]:
 
 
 def encode(
-    fmt: str | ElementFormat,
+    fmt: str | NumberFormat,
     values: ArrayLike,
-    rounding: Rounding = "rne",
-    overflow: Overflow = "saturate",
+    rounding: Rounding | None = None,
+    overflow: Overflow | None = None,
+    *,
+    options: EncodeOptions | None = None,
+    random: ArrayLike | None = None,
 ) -> NDArray[np.uint8]:
-    """Round *values* to element codes, once, from the exact input (A-17).
+    """Round *values* to codes, once, from the exact input (A-17).
 
     The value is rounded on the format's grid, subnormals included (A-18), and then compared with the
-    range (OFP8-5.2.1-g). A NaN becomes the format's positive NaN, 0x7F for E4M3 and 0x7E for E5M2
-    (A-15), or the largest positive value where there is no NaN (A-13). -0 keeps its sign (A-19);
-    an integer element has no -0 and is clamped to the symmetric range (A-21).
+    range (OFP8-5.2.1-g). By default a NaN becomes the format's positive quiet NaN, 0x7F for E4M3 and
+    0x7E for E5M2, or the largest positive value where there is no NaN; -0 keeps its sign, an integer
+    element has no -0 and is clamped to the symmetric range.
 
     Args:
-        fmt: Element format, by name or description.
-        values: float16, float32 or float64 array of any shape.
-        rounding: See `Rounding`.
-        overflow: See `Overflow`.
+        fmt: Element or scale format, by name or description.
+        values: float16, bfloat16, float32 or float64 array of any shape.
+        rounding: Shorthand for that field of options; "rne" by default.
+        overflow: Shorthand for that field of options; "saturate" by default.
+        options: The choices the specifications leave open; the defaults when None.
+        random: For stochastic rounding, integers in [0, 2**options.random_bits), broadcast to values.
 
     Returns:
         uint8 codes, same shape.
 
     Raises:
         UnknownNameError: If the format, rounding or overflow is not known.
-        DtypeError: If values is not float16, float32 or float64.
-        DefinitionError: If overflow is "overflow" and the format has neither NaN nor infinity.
+        DtypeError: If values has another dtype.
+        DefinitionError: If overflow is "overflow" and the format has neither NaN nor infinity, or random
+            is missing under stochastic rounding, or present under another.
+        ValueRefusedError: If options refuse NaN and there is one.
     """
-    element = get_element(fmt)
-    check_encoding(element, rounding, overflow)
+    number_format = get_number_format(fmt)
+    options = EncodeOptions() if options is None else options
+    if rounding is not None:
+        options = replace(options, rounding=rounding)
+    if overflow is not None:
+        options = replace(options, overflow=overflow)
+    check_encoding(number_format, options)
     array = as_float(values)
-    return encode_exact(element, array.astype(np.float64).reshape(-1), rounding, overflow).reshape(
-        array.shape
-    )
-
-
-def check_encoding(element: ElementFormat, rounding: str, overflow: str) -> None:
-    """Raise unless *element* can be encoded with these options; errors as in `encode`."""
-    check_rounding(rounding)
-    if overflow not in OVERFLOWS:
-        raise unknown_name("overflow", overflow, OVERFLOWS)
-    if overflow == "overflow" and (isinstance(element, IntegerFormat) or element.specials == "none"):
-        raise DefinitionError(
-            f"overflow='overflow': {element.name} has neither NaN nor infinity to overflow to; use 'saturate'"
-        )
-
-
-def encode_exact(
-    element: ElementFormat, values: NDArray[np.float64], rounding: Rounding, overflow: Overflow
-) -> NDArray[np.uint8]:
-    """Encode float64 *values* (at least one axis) under options that `check_encoding` has accepted."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if isinstance(element, IntegerFormat):
-            return _encode_integer(element, values, rounding)
-        return _encode_float(element, values, rounding, overflow)
-
-
-def _encode_float(
-    element: FloatFormat, values: NDArray[np.float64], rounding: Rounding, overflow: Overflow
-) -> NDArray[np.uint8]:
-    magnitude = np.abs(values)
-    # frexp gives 0.5 <= fraction < 1, so floor(log2) is one less; below emin the grid stops shrinking.
-    exponent = np.maximum(np.frexp(magnitude)[1] - 1, element.emin)
-    # Exact: a value of at least 2**emin lands in [2**mantissa_bits, 2**(mantissa_bits + 1)), where its
-    # 53 bits still fit, and a smaller one is only multiplied by a power of two above 1.
-    significand = round_to_integer(np.ldexp(magnitude, element.mantissa_bits - exponent), rounding)
-    # The significand includes the hidden bit, which adds one to the exponent field of a normal number;
-    # a carry out of rounding moves to the next binade by the same addition.
-    finite = np.isfinite(values)
-    code = np.where(finite, significand, 0.0).astype(np.int64)
-    code += (exponent.astype(np.int64) - element.emin) << element.mantissa_bits
-    code[~finite | (code > element.max_code)] = _overflow_code(element, overflow)
-    code |= np.where(np.signbit(values), element.sign_mask, 0)
-    code[np.isnan(values)] = _nan_code(element)
-    return code.astype(np.uint8)
-
-
-def _overflow_code(element: FloatFormat, overflow: Overflow) -> int:
-    if overflow == "saturate":
-        return element.max_code
-    return element.nan_codes[0] if element.infinity_code is None else element.infinity_code
-
-
-def _nan_code(element: FloatFormat) -> int:
-    """The positive NaN with only the top mantissa bit set, or the largest value (A-13, A-15)."""
-    if not element.nan_codes:
-        return element.max_code
-    if element.infinity_code is None:
-        return element.nan_codes[0]
-    return element.infinity_code | (1 << (element.mantissa_bits - 1))
-
-
-def _encode_integer(
-    element: IntegerFormat, values: NDArray[np.float64], rounding: Rounding
-) -> NDArray[np.uint8]:
-    magnitude = round_to_integer(np.ldexp(np.abs(values), element.fraction_bits), rounding)
-    # fmin ignores NaN, which thereby becomes the largest magnitude; its sign is cleared.
-    code = np.fmin(magnitude, element.max_code).astype(np.int64)
-    code[np.signbit(values) & ~np.isnan(values)] *= -1
-    return (code & ((1 << element.bits) - 1)).astype(np.uint8)
+    if array.dtype != np.float64 and has_encode_table(number_format, options) and array.size > 1 << 12:
+        return encode_by_table(number_format, array.astype(np.float32, copy=False), options)
+    prepared = prepare_input(array, options).reshape(-1)
+    drawn = as_random(random, array.shape, options)
+    if drawn is not None:
+        drawn = drawn.reshape(-1)
+    return encode_exact(number_format, prepared, options, random=drawn).reshape(array.shape)
 
 
 @lru_cache(maxsize=64)
@@ -201,14 +138,16 @@ def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArra
 
 
 def as_float(values: ArrayLike, what: str = "values") -> NDArray[Any]:
-    """Return *values* as a float16, float32 or float64 array in native byte order.
+    """Return *values* as a float16, float32 or float64 array in native byte order; bfloat16 becomes float32.
 
     Raises:
         DtypeError: If values has any other dtype.
     """
     array = np.asarray(values)
+    if array.dtype.name == "bfloat16":  # the type that ml_dtypes registers: the upper half of a Float32
+        return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:
         raise DtypeError(
-            f"{what}: dtype {array.dtype} is not one of float16, float32, float64; convert explicitly"
+            f"{what}: dtype {array.dtype} is not float16, bfloat16, float32 or float64; convert explicitly"
         )
     return array.astype(array.dtype.newbyteorder("="), copy=False)

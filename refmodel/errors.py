@@ -29,6 +29,10 @@ class CodeRangeError(MxError, ValueError):
     """A code that does not fit the width of its format."""
 
 
+class ValueRefusedError(MxError, ValueError):
+    """A number that the chosen options refuse to convert, such as NaN to a format without NaN."""
+
+
 class FileError(MxError, ValueError):
     """A file that is missing, unreadable, damaged or lacks what was asked of it."""
 

@@ -106,6 +106,12 @@ class FloatFormat:
         return self.magnitude_mask - (1 if self.specials == "fn" else 0)
 
     @property
+    def max_value(self) -> float:
+        """The largest finite value; exact."""
+        significand = (self.max_code & ((1 << self.mantissa_bits) - 1)) | (1 << self.mantissa_bits)
+        return float(significand) * 2.0 ** (self.emax - self.mantissa_bits)
+
+    @property
     def infinity_code(self) -> int | None:
         """Code of +Inf, or None where the format has no infinity."""
         return self.max_code + 1 if self.specials == "ieee" else None
@@ -150,6 +156,11 @@ class IntegerFormat:
     def max_code(self) -> int:
         """Code of the largest value."""
         return (1 << (self.bits - 1)) - 1
+
+    @property
+    def max_value(self) -> float:
+        """The largest value; exact."""
+        return self.max_code * 2.0**-self.fraction_bits
 
     @property
     def min_code(self) -> int:

@@ -8,33 +8,59 @@ conversion, which together round exactly once.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
-from refmodel.errors import unknown_name
-
-Rounding: TypeAlias = Literal["rne"]
-"""Rounding mode of an encoder. ``rne``: to nearest, ties to the even code (MX-4.1-g)."""
-
-ROUNDINGS: tuple[Rounding, ...] = ("rne",)
+from refmodel.options import Rounding
 
 
-def check_rounding(rounding: str) -> None:
-    """Raise UnknownNameError unless *rounding* names a rounding mode."""
-    if rounding not in ROUNDINGS:
-        raise unknown_name("rounding", rounding, ROUNDINGS)
+def floor_log2(x: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return floor(log2 x) of positive finite x from its bits (A-2, D-15); 0, Inf and NaN give any number."""
+    exponent: NDArray[np.int32] = np.frexp(x)[1]  # frexp gives 0.5 <= fraction < 1
+    return exponent - 1
 
 
-def round_to_integer(magnitude: NDArray[np.float64], rounding: Rounding) -> NDArray[np.float64]:
+def round_to_integer(
+    magnitude: NDArray[np.float64],
+    rounding: Rounding,
+    negative: NDArray[np.bool_],
+    odd: NDArray[np.bool_] | bool = False,
+    random: NDArray[np.float64] | None = None,
+    random_bits: int = 0,
+) -> NDArray[np.float64]:
     """Round non-negative float64 magnitudes to integers, which float64 represents exactly.
 
-    Raises:
-        UnknownNameError: If there is no such rounding mode.
+    Args:
+        magnitude: Finite values >= 0, any shape.
+        rounding: Rounding mode.
+        negative: Whether each value stands for a negative number; matters to rup and rdn.
+        odd: Whether the code of an even integer is odd, so that ties go to the even code and not to
+            the even integer; the two differ only in formats without mantissa.
+        random: For stochastic rounding, an integer below 2**random_bits each.
+        random_bits: How many leading bits of the dropped fraction the random integer is added to.
     """
-    check_rounding(rounding)
-    return np.rint(magnitude)
+    floor = np.floor(magnitude)
+    fraction = magnitude - floor  # exact, so every comparison below is
+    floor_is_odd = (floor % 2 == 1) ^ odd
+    away: NDArray[np.bool_]
+    match rounding:
+        case "rne":
+            away = (fraction > 0.5) | ((fraction == 0.5) & floor_is_odd)
+        case "rna":
+            away = fraction >= 0.5
+        case "rtz":
+            away = np.zeros(magnitude.shape, np.bool_)
+        case "rup":
+            away = (fraction > 0) & ~negative
+        case "rdn":
+            away = (fraction > 0) & negative
+        case "rto":
+            away = (fraction > 0) & ~floor_is_odd
+        case "stochastic":
+            assert random is not None
+            away = np.floor(np.ldexp(fraction, random_bits)) + random >= 2.0**random_bits
+    rounded: NDArray[np.float64] = floor + away
+    return rounded
 
 
 def two_sum(

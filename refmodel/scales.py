@@ -1,44 +1,59 @@
-"""Choosing the scale of a block from its largest magnitude (MX-6.3-b)."""
+"""Choosing the scale of a block from its largest magnitude (MX-6.3-b, A-1 to A-7)."""
 
 from __future__ import annotations
-
-from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from refmodel.errors import unknown_name
-from refmodel.formats import ElementFormat, ScaleFormat
-
-ScaleRule: TypeAlias = Literal["floor"]
-"""How the scale follows from amax, the largest magnitude of the block (A-1).
-
-* ``floor``: the largest power of two not above amax, divided by the element's largest power of two
-  (MX-6.3-b), with the exponent read from the bits and never from a rounded logarithm (A-2, D-15).
-"""
-
-SCALE_RULES: tuple[ScaleRule, ...] = ("floor",)
+from refmodel.formats import ElementFormat, IntegerFormat, ScaleFormat
+from refmodel.options import QuantizeOptions, ScaleRule
+from refmodel.rounding import floor_log2
 
 
-def check_scale_rule(rule: str) -> None:
-    """Raise UnknownNameError unless *rule* names a scale rule."""
-    if rule not in SCALE_RULES:
-        raise unknown_name("scale rule", rule, SCALE_RULES)
-
-
-def select_scale(amax: NDArray[np.float64], element: ElementFormat, scale: ScaleFormat) -> NDArray[np.uint8]:
-    """Return the scale code of each block by the ``floor`` rule.
+def select_scale(
+    amax: NDArray[np.float64], element: ElementFormat, scale: ScaleFormat, options: QuantizeOptions
+) -> NDArray[np.uint8]:
+    """Return the power-of-two scale code of each block.
 
     Args:
-        amax: Largest magnitude of each block, any shape; NaN where the block holds a NaN.
+        amax: Largest magnitude of each block, any shape; NaN or infinity where the options let one count.
         element: Element format of the blocks.
-        scale: Scale format; a power-of-two format such as E8M0.
+        scale: Scale format without mantissa, such as E8M0.
+        options: The choices the specification leaves open.
 
     Returns:
-        uint8 codes, same shape. An exponent outside the format's range is clamped to it (A-4, A-5); an
-        all-zero block gets the smallest scale (A-3); a block with NaN or Inf gets NaN (A-6, A-7).
+        uint8 codes, same shape.
     """
-    exponent = np.frexp(amax)[1] - 1 - element.emax  # frexp gives 0.5 <= fraction < 1
+    exponent = floor_log2(amax)
+    significand = np.ldexp(amax, -exponent)
+    exponent += rounds_up(significand, element, options.scale_rule) - element.emax
     code = np.clip(exponent, scale.emin, scale.emax) + scale.bias
-    code = np.where(amax == 0, 0, code)
-    return np.where(np.isfinite(amax), code, scale.nan_codes[0]).astype(np.uint8)
+    nan = scale.nan_codes[0]
+    if options.scale_underflow == "nan":
+        code = np.where(exponent < scale.emin, nan, code)
+    if options.scale_overflow == "nan":
+        code = np.where(exponent > scale.emax, nan, code)
+    zero = {"minimum": scale.emin, "one": 0, "negative_emax": -element.emax}[options.zero_block] + scale.bias
+    code = np.where(amax == 0, zero, code)
+    code = np.where(np.isinf(amax), nan if options.inf_in_block == "nan_scale" else scale.max_code, code)
+    return np.where(np.isnan(amax), nan, code).astype(np.uint8)
+
+
+def rounds_up(significand: NDArray[np.float64], element: ElementFormat, rule: ScaleRule) -> NDArray[np.bool_]:
+    """Return where *rule* takes twice the scale of ``floor``, given amax / 2**floor(log2 amax)."""
+    mantissa_bits = element.bits - 2 if isinstance(element, IntegerFormat) else element.mantissa_bits
+    half_step = 2.0 ** -(mantissa_bits + 1)
+    largest = element.max_value / 2.0**element.emax
+    match rule:
+        case "floor":
+            return np.zeros(significand.shape, np.bool_)
+        case "ceil":
+            return significand > 1
+        case "rceil":
+            return significand > largest
+        case "even":
+            return significand >= 2 - half_step
+        case "midmax":
+            # Half a step above the largest element is the midpoint to 2**(emax + 1) where that would be
+            # the next value of the grid, and to 480 for E4M3.
+            return significand > largest + half_step

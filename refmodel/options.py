@@ -1,0 +1,207 @@
+"""Every choice that the specifications leave open, each a named field with a documented default.
+
+The ids (A-1 ... A-33) are those of the project's clause list. The defaults follow the text literally
+where it speaks and the most common choice where it does not. A named set of choices is a profile, see
+`refmodel.profiles`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, Literal, TypeAlias, get_args, get_type_hints
+
+from refmodel.errors import DefinitionError, unknown_name
+
+Rounding: TypeAlias = Literal["rne", "rna", "rtz", "rup", "rdn", "rto", "stochastic"]
+"""Rounding mode of an encoder (A-16).
+
+* ``rne``: to nearest, ties to the even code (MX-4.1-g); the mode that must exist.
+* ``rna``: to nearest, ties away from zero.
+* ``rtz``: toward zero.
+* ``rup``: toward +infinity.
+* ``rdn``: toward -infinity.
+* ``rto``: to odd; an inexact value goes to the neighbour with the odd code.
+* ``stochastic``: away from zero if the dropped fraction plus the caller's random fraction reaches 1 (A-33).
+"""
+
+Overflow: TypeAlias = Literal["saturate", "overflow"]
+"""What becomes of a magnitude that is above the largest finite one after rounding (A-14, MX-5.3.1-e).
+
+* ``saturate``: the largest finite value, sign kept; infinities too (SAT).
+* ``overflow``: infinity, or NaN where the format has no infinity (OVF, NONSAT in OFP8).
+"""
+
+DirectedOverflow: TypeAlias = Literal["ieee", "table"]
+"""What ``overflow`` means for a finite value under a mode that rounds it toward zero (A-32).
+
+* ``ieee``: the largest finite value, as IEEE 754 section 7.4 has it.
+* ``table``: infinity or NaN, as the letter of OFP8 Table 3 has it.
+"""
+
+Infinity: TypeAlias = Literal["table", "keep"]
+"""An infinite input under ``saturate`` (A-8).
+
+* ``table``: the largest finite value (MX-5.3.1-e, MX-5.3.2-g).
+* ``keep``: infinity where the element has one; MX-6.3-e speaks of clamping normal numbers only.
+"""
+
+NanToFinite: TypeAlias = Literal["positive_max", "signed_max", "positive_zero", "inverted_zero", "error"]
+"""What a NaN becomes in a format without NaN (A-13; MX-5.3.2-i, MX-5.3.3-i, MX-5.3.4-i).
+
+* ``positive_max``: the largest positive value.
+* ``signed_max``: the largest magnitude with the sign of the NaN.
+* ``positive_zero``: +0.
+* ``inverted_zero``: -0 for a positive and +0 for a negative NaN.
+* ``error``: refused with NanError.
+"""
+
+NanSign: TypeAlias = Literal["positive", "keep", "negative"]
+"""Sign of an FP8 NaN (A-15): cleared, that of the input, or set."""
+
+NanPayload: TypeAlias = Literal["quiet", "keep", "ones"]
+"""Mantissa of a NaN in a format with several (A-15).
+
+* ``quiet``: the top bit alone.
+* ``keep``: the top bits of the input's mantissa, with the top one set.
+* ``ones``: all bits set.
+"""
+
+NegativeZero: TypeAlias = Literal["keep", "positive"]
+"""A zero result of negative sign (A-19): kept, or replaced by +0."""
+
+SubnormalInput: TypeAlias = Literal["keep", "flush"]
+"""Subnormal numbers of the input's own format (A-20): taken as they are, or as zero of the same sign."""
+
+IntegerMinimum: TypeAlias = Literal["symmetric", "full"]
+"""Range of an integer element (A-21): without the most negative code, or with it (MX-5.3.4-g)."""
+
+Intermediate: TypeAlias = Literal["exact", "float32", "float16"]
+"""Whether the input is first rounded (nearest even) to a narrower format: a double rounding (A-17)."""
+
+UnsignedZero: TypeAlias = Literal["minimum", "nan"]
+"""Zero in a format without zero, such as E8M0 (A-11): the smallest value, or NaN."""
+
+UnsignedNegative: TypeAlias = Literal["nan", "magnitude", "minimum"]
+"""A negative number in a format without sign, such as E8M0 (A-11)."""
+
+ScaleRule: TypeAlias = Literal["floor", "ceil", "rceil", "even", "midmax"]
+"""How a power-of-two scale follows from amax, the largest magnitude of the block (A-1).
+
+emax is the exponent of the element's largest power of two.
+
+* ``floor``: floor(log2 amax) - emax (MX-6.3-b).
+* ``ceil``: ceil(log2 amax) - emax.
+* ``rceil``: ceil(log2(amax / largest element)).
+* ``even``: floor(log2 of amax rounded to the element's mantissa width, half up) - emax (D-17).
+* ``midmax``: ``floor``, plus one where the scaled maximum is strictly above the midpoint between the largest
+  element and 2**(emax + 1); for E4M3 the midpoint to 480, which is 464.
+
+All are computed from the bits of amax, never from a rounded logarithm (A-2, D-15).
+"""
+
+ZeroBlock: TypeAlias = Literal["minimum", "one", "negative_emax"]
+"""Scale of an all-zero block (A-3): the smallest, 1.0, or 2**-emax."""
+
+OutOfRange: TypeAlias = Literal["clamp", "nan"]
+"""A scale exponent outside the scale format's range (A-4, A-5): the nearest scale, or NaN."""
+
+NanInBlock: TypeAlias = Literal["nan_scale", "per_element"]
+"""A NaN in a block (A-6): the whole block becomes NaN, or amax ignores it and it is encoded as an element."""
+
+InfInBlock: TypeAlias = Literal["nan_scale", "max_scale", "ignore"]
+"""An infinity in a block (A-7).
+
+* ``nan_scale``: the whole block becomes NaN.
+* ``max_scale``: the largest scale; the infinity is encoded as an element.
+* ``ignore``: amax is over the finite values; the infinity is encoded as an element.
+"""
+
+PartialBlock: TypeAlias = Literal["pad", "refuse"]
+"""An axis that is not a multiple of the block size (A-9): padded with +0, or refused with ShapeError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodeOptions:
+    """The choices that are open when a number becomes a code.
+
+    Attributes:
+        rounding: Rounding mode (A-16).
+        overflow: What becomes of values beyond the range (A-14).
+        directed_overflow: The same for a mode that rounds toward zero (A-32).
+        infinity: An infinite input under ``saturate`` (A-8).
+        nan_to_finite: NaN to a format without NaN (A-13).
+        nan_sign: Sign of a NaN result (A-15).
+        nan_payload: Mantissa of a NaN result (A-15).
+        negative_zero: Zero results of negative sign (A-19).
+        subnormal_input: Subnormal inputs (A-20).
+        integer_minimum: Whether the most negative integer code is used (A-21).
+        intermediate: A rounding that comes before the rounding (A-17).
+        unsigned_zero: Zero to a format without zero (A-11).
+        unsigned_negative: A negative number to a format without sign (A-11).
+        random_bits: Number of random bits a value takes under ``stochastic`` (A-33), 1 to 32.
+
+    Raises:
+        UnknownNameError: If a value is not one of its type's.
+        DefinitionError: If random_bits is out of range.
+    """
+
+    rounding: Rounding = "rne"
+    overflow: Overflow = "saturate"
+    directed_overflow: DirectedOverflow = "ieee"
+    infinity: Infinity = "table"
+    nan_to_finite: NanToFinite = "positive_max"
+    nan_sign: NanSign = "positive"
+    nan_payload: NanPayload = "quiet"
+    negative_zero: NegativeZero = "keep"
+    subnormal_input: SubnormalInput = "keep"
+    integer_minimum: IntegerMinimum = "symmetric"
+    intermediate: Intermediate = "exact"
+    unsigned_zero: UnsignedZero = "minimum"
+    unsigned_negative: UnsignedNegative = "nan"
+    random_bits: int = 16
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not 1 <= self.random_bits <= 32:
+            raise DefinitionError(f"random_bits={self.random_bits} must be from 1 to 32")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeOptions(EncodeOptions):
+    """The choices that are open when an array becomes blocks; those of its elements are inherited.
+
+    Attributes:
+        scale_rule: How the scale follows from the largest magnitude (A-1).
+        zero_block: Scale of an all-zero block (A-3).
+        scale_underflow: A scale below the scale format's range (A-4).
+        scale_overflow: A scale above the scale format's range (A-5).
+        nan_in_block: A NaN in a block (A-6).
+        inf_in_block: An infinity in a block (A-7).
+        partial_block: An axis that is not a multiple of the block size (A-9).
+
+    Raises:
+        UnknownNameError: If a value is not one of its type's.
+    """
+
+    scale_rule: ScaleRule = "floor"
+    zero_block: ZeroBlock = "minimum"
+    scale_underflow: OutOfRange = "clamp"
+    scale_overflow: OutOfRange = "clamp"
+    nan_in_block: NanInBlock = "nan_scale"
+    inf_in_block: InfInBlock = "nan_scale"
+    partial_block: PartialBlock = "pad"
+
+
+@cache
+def choices(options_type: type[EncodeOptions]) -> dict[str, tuple[str, ...]]:
+    """Return the allowed values of every field of an options class that is a choice among names."""
+    hints = get_type_hints(options_type)
+    return {f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])}
+
+
+def check_choices(options: Any) -> None:
+    """Raise UnknownNameError for the first field whose value is not one of its type's."""
+    for name, allowed in choices(type(options)).items():
+        if getattr(options, name) not in allowed:
+            raise unknown_name(name, getattr(options, name), allowed)
