@@ -115,6 +115,7 @@ def _encode_float(
     magnitude = np.abs(values)
     # frexp gives 0.5 <= fraction < 1, so floor(log2) is one less; below emin the grid stops shrinking.
     exponent = np.maximum(np.frexp(magnitude)[1] - 1, element.emin)
+    exponent = np.where(magnitude == 0, element.emin, exponent)
     # Exact: a value of at least 2**emin lands in [2**mantissa_bits, 2**(mantissa_bits + 1)), where its
     # 53 bits still fit, and a smaller one is only multiplied by a power of two above 1.
     significand = round_to_integer(np.ldexp(magnitude, element.mantissa_bits - exponent), rounding)
