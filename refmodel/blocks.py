@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from refmodel.elements import as_codes, as_float, decode_table
+from refmodel.elements import as_codes, as_float, decode_table_as
 from refmodel.encoding import as_random, check_encoding, prepare_input, quantize_exact
-from refmodel.errors import DtypeError, ShapeError
+from refmodel.errors import DtypeError, ShapeError, unknown_name
 from refmodel.formats import BlockFormat, get_format
-from refmodel.options import QuantizeOptions
+from refmodel.options import DequantizeOverflow, QuantizeOptions
 from refmodel.tables import has_quantize_table, quantize_by_table
 
 # Elements worked on at a time: their float64 temporaries stay within a level-2 cache.
@@ -159,48 +159,68 @@ def quantize(
     return Blocks(block_format, codes, scales, array.shape, axis)
 
 
-def dequantize(blocks: Blocks, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+def dequantize(
+    blocks: Blocks, dtype: DTypeLike = np.float32, *, overflow: DequantizeOverflow = "infinity"
+) -> NDArray[Any]:
     """Return the values that *blocks* stand for, in the original shape (MX-5.1-h to MX-5.1-k).
 
-    Every value is exact in float64 and, unless it overflows, in float32 (D-7); conversion to *dtype*
-    rounds once, to nearest even, and overflows to infinity (A-23).
+    A value is scale times element, exactly, rounded once to *dtype*, to nearest even; float32 holds every
+    value of the OCP formats that does not overflow (D-7). NaN is 0x7FC00000 in float32 (A-12).
 
     Args:
         blocks: The blocks.
         dtype: float16, float32 or float64.
+        overflow: A finite value beyond the range of dtype (A-23): infinity, or the largest finite number.
 
     Raises:
         DtypeError: If dtype is not one of the three.
+        UnknownNameError: If overflow is not known.
     """
     dtype = np.dtype(dtype)
     if dtype not in (np.float16, np.float32, np.float64):
         raise DtypeError(f"dtype {dtype} is not one of float16, float32, float64")
+    if overflow not in get_args(DequantizeOverflow):
+        raise unknown_name("overflow", overflow, get_args(DequantizeOverflow))
     size = blocks.format.block_size
+    exact = _exact_dtype(blocks.format) if overflow == "infinity" else np.dtype(np.float64)
     out = np.empty(blocks.shape, dtype)
     rows = np.moveaxis(out, blocks.axis, -1)
     length = rows.shape[-1]
     for index, block_range in _tiles(blocks.scales.shape[:-1], blocks.n_blocks, size):
         columns = slice(block_range.start * size, min(block_range.stop * size, length))
-        values = block_values(
-            blocks.format, blocks.codes[(*index, block_range)], blocks.scales[(*index, block_range)]
-        )
+        tile = (*index, block_range)
+        values = block_values(blocks.format, blocks.codes[tile], blocks.scales[tile], exact)
+        if overflow == "saturate":
+            limit = float(np.finfo(dtype).max)
+            values = np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
+        flat = values.reshape(*values.shape[:-2], -1)
         with np.errstate(over="ignore"):
-            rows[(*index, columns)] = values.reshape(*values.shape[:-2], -1)[
-                ..., : columns.stop - columns.start
-            ]
+            rows[(*index, columns)] = flat[..., : columns.stop - columns.start]
     return out
 
 
 def block_values(
-    format: BlockFormat, codes: NDArray[np.uint8], scales: NDArray[np.uint8]
-) -> NDArray[np.float64]:
-    """Return the exact values scale * element of codes [..., block_size] and scales [...] as float64.
+    format: BlockFormat, codes: NDArray[np.uint8], scales: NDArray[np.uint8], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return the values scale * element of codes [..., block_size] and scales [...].
 
-    Exact: an element has at most 8 significant bits and the scale is a power of two between 2**-127 and
-    2**127. A NaN scale makes the block NaN; NaN and Inf elements pass through (MX-5.1-i).
+    A NaN scale makes the block NaN; NaN and Inf elements pass through (MX-5.1-i).
     """
-    scale_values = decode_table(format.scale)[scales][..., None]
-    return np.multiply(decode_table(format.element)[codes], scale_values)
+    scale_values = decode_table_as(format.scale, dtype)[scales][..., None]
+    values: NDArray[Any] = np.take(decode_table_as(format.element, dtype), codes, mode="wrap")
+    with np.errstate(over="ignore"):
+        values *= scale_values
+    return values
+
+
+def _exact_dtype(format: BlockFormat) -> np.dtype[Any]:
+    """Return the narrower of float32 and float64 that holds every scale, element and finite product exactly.
+
+    Overflow is left out: a product that overflows float32 is infinite in it, as it is meant to be.
+    """
+    lowest = format.scale.quantum_exponent + format.element.quantum_exponent
+    powers_of_two = format.scale.mantissa_bits == 0 and format.scale.bits <= 8
+    return np.dtype(np.float32 if lowest >= -149 and powers_of_two else np.float64)
 
 
 def check_axis(shape: tuple[int, ...], axis: int) -> int:

@@ -109,7 +109,16 @@ def decode_table(fmt: NumberFormat) -> NDArray[np.float64]:
         table[magnitude > fmt.max_code] = np.nan
         if fmt.infinity_code is not None:
             table[magnitude == fmt.infinity_code] = np.inf
-        table = np.where(codes & fmt.sign_mask, -table, table)
+        # NaN stays positive whatever its sign bit: one pattern in Float32, 0x7FC00000 (A-12).
+        table = np.where((codes & fmt.sign_mask != 0) & ~np.isnan(table), -table, table)
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(maxsize=64)
+def decode_table_as(fmt: NumberFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return `decode_table` converted to *dtype*, read-only."""
+    table = decode_table(fmt).astype(dtype)
     table.flags.writeable = False
     return table
 

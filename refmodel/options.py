@@ -8,8 +8,7 @@ where it speaks and the most common choice where it does not. A named set of cho
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, Literal, TypeAlias, get_args, get_type_hints
+from typing import Literal, TypeAlias, get_args, get_type_hints
 
 from refmodel.errors import DefinitionError, unknown_name
 
@@ -120,6 +119,9 @@ InfInBlock: TypeAlias = Literal["nan_scale", "max_scale", "ignore"]
 PartialBlock: TypeAlias = Literal["pad", "refuse"]
 """An axis that is not a multiple of the block size (A-9): padded with +0, or refused with ShapeError."""
 
+DequantizeOverflow: TypeAlias = Literal["infinity", "saturate"]
+"""A dequantized value beyond the range of the result (A-23): infinity, or the largest finite number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeOptions:
@@ -193,14 +195,13 @@ class QuantizeOptions(EncodeOptions):
     partial_block: PartialBlock = "pad"
 
 
-@cache
 def choices(options_type: type[EncodeOptions]) -> dict[str, tuple[str, ...]]:
     """Return the allowed values of every field of an options class that is a choice among names."""
     hints = get_type_hints(options_type)
     return {f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])}
 
 
-def check_choices(options: Any) -> None:
+def check_choices(options: EncodeOptions) -> None:
     """Raise UnknownNameError for the first field whose value is not one of its type's."""
     for name, allowed in choices(type(options)).items():
         if getattr(options, name) not in allowed:

@@ -70,7 +70,7 @@ def quantize_by_table(
     options: QuantizeOptions,
     codes: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
-    """Quantize contiguous float32 blocks [..., block_size] under options that `has_quantize_table` has accepted.
+    """Quantize contiguous float32 blocks [..., block_size] under options `has_quantize_table` accepts.
 
     Writes the element codes into *codes* [..., block_size] and returns the scale codes [...].
     """
@@ -100,7 +100,8 @@ def _fold(bits: NDArray[np.uint32]) -> NDArray[np.intp]:
     folded += _LOW_MASK
     folded |= bits
     index = np.empty(bits.shape, np.intp)
-    return np.right_shift(folded, _LOW_BITS, out=index, casting="unsafe")
+    np.right_shift(folded, _LOW_BITS, out=index, casting="unsafe")
+    return index
 
 
 def _representatives(count: int) -> NDArray[np.float64]:
