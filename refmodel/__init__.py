@@ -18,6 +18,7 @@ from refmodel.errors import (
     DefinitionError,
     DtypeError,
     FileError,
+    MissingPackageError,
     MxError,
     ShapeError,
     UnknownNameError,
@@ -32,7 +33,17 @@ from refmodel.formats import (
     get_scale,
     list_formats,
 )
+from refmodel.layouts import list_layouts
 from refmodel.options import EncodeOptions, QuantizeOptions
+from refmodel.packing import (
+    block_bitstring,
+    pack,
+    pack_blocks,
+    swizzle_scales,
+    unpack,
+    unpack_blocks,
+    unswizzle_scales,
+)
 
 __all__ = [
     "AccumulationRule",
@@ -45,11 +56,13 @@ __all__ = [
     "FileError",
     "FloatFormat",
     "IntegerFormat",
+    "MissingPackageError",
     "MxError",
     "QuantizeOptions",
     "ShapeError",
     "UnknownNameError",
     "ValueRefusedError",
+    "block_bitstring",
     "decode",
     "dequantize",
     "dot",
@@ -59,7 +72,14 @@ __all__ = [
     "get_rule",
     "get_scale",
     "list_formats",
+    "list_layouts",
     "list_rules",
     "matmul",
+    "pack",
+    "pack_blocks",
     "quantize",
+    "swizzle_scales",
+    "unpack",
+    "unpack_blocks",
+    "unswizzle_scales",
 ]

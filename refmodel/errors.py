@@ -37,6 +37,10 @@ class FileError(MxError, ValueError):
     """A file that is missing, unreadable, damaged or lacks what was asked of it."""
 
 
+class MissingPackageError(MxError, ImportError):
+    """An optional package that is not installed; the message gives the command that installs it."""
+
+
 def unknown_name(kind: str, name: object, known: object) -> UnknownNameError:
     """Return the error for a *name* that is not among the *known* ones."""
     choices = ", ".join(sorted(str(k) for k in known))  # type: ignore[attr-defined]

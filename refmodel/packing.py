@@ -1,39 +1,17 @@
 """Bit layouts in memory: element codes <-> bytes, blocks <-> bytes, scales <-> the 128x4 swizzle.
 
-MX prescribes no layout (MX-5.1-e), so every layout here has a name and a source. A layout says where
-each bit of each code goes: bit k of code i of a unit is stored at a bit position of the unit's bytes,
-position 0 being the least significant bit of byte 0, position 8 that of byte 1. A unit is the smallest
-group of codes that fills whole bytes. Within a code the sign is the most significant bit (MX-5.3-c).
+Which bit goes where is described in `refmodel.layouts`. Nothing is padded silently: a number of codes
+that does not fill whole bytes is refused, and a set bit that a layout leaves 0 is refused on the way back.
 
-| layout | bits | where code i of a unit goes | source |
-|---|---|---|---|
-| `le` | 2-8 | little-endian bit stream: code 0 in the lowest bits of byte 0 | zarr "packbits" |
-| `be` | 2-8 | big-endian bit stream: code 0 in the highest bits of byte 0 | written order of the bits |
-| `byte` | 2-8 | a byte each, low bits, the others 0 | ml_dtypes; PTX `cvt`, FP6 (NV-CVT-a) |
-| `byte_high` | 2-8 | a byte each, high bits, the others 0 | tt-llk and tt-metal, FP6 (A-25) |
-| `ptx` | 4, 6, 8 | a byte each: 4 bits in 5:2, 6 bits in 5:0, the others 0 | PTX `f8f6f4` kinds (NV-MM-d) |
-| `low_first` | 4 | code 0 in bits 3:0, code 1 in 7:4; the same as `le` | most, see A-24 |
-| `high_first` | 4 | code 0 in bits 7:4, code 1 in 3:0; the same as `be` | PTX `cvt` operand order (NV-CVT-a) |
-| `ggml` | 4 | byte j: code j in bits 3:0, code j + n/2 in 7:4, n codes in all | ggml MXFP4 (A-24) |
-| `le24` | 6 | four codes in 24 bits, code 0 in bits 5:0; the same as `le` | Quark `Pack_fp6`, rocRoller (A-25) |
-| `quark_mxfp6` | 6 | byte 0: bits 5:4 of codes 0, 1, 2, 3, in 7:6, 5:4, 3:2, 1:0; \
-byte 1: bits 3:0 of code 0 in 7:4, of code 1 in 3:0; byte 2: codes 2 and 3 likewise | Quark `Pack_mxfp6` (A-25) |
-| `torchao_uint6` | 6 | byte j < 3n/4: code j in bits 5:0; bits 7:6 of bytes j, j + n/4, j + n/2 hold \
-bits 1:0, 3:2, 5:4 of code j + 3n/4 | torchao CPU kernels, `uint6.h` (A-25) |
-| `torchao_uintx` | 6 | a plane of n/2 bytes: bits 3:0 of code j in 3:0 and of code j + n/2 in 7:4; then one \
-of n/4 bytes: bits 5:4 of codes j, j + n/4, j + n/2, j + 3n/4 in 1:0, 3:2, 5:4, 7:6 | torchao `uintx/bitpacking.py` |
-
-The layouts with n in their description take the whole last axis as one group of n codes: give them one
-block per row, as `pack_blocks` does. The others may be cut anywhere between two units.
-
-A unit is never padded: a number of codes that does not fill it is refused.
+>>> import numpy as np
+>>> codes = np.array([0x1, 0x2, 0x3, 0xF], np.uint8)
+>>> pack(codes, "e2m1").tobytes().hex(), pack(codes, "e2m1", "high_first").tobytes().hex()
+('21f3', '123f')
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,116 +20,25 @@ from refmodel.blocks import Blocks
 from refmodel.elements import as_codes
 from refmodel.errors import (
     CodeRangeError,
+    DefinitionError,
+    DtypeError,
+    MissingPackageError,
     ShapeError,
+    unknown_name,
 )
 from refmodel.formats import BlockFormat, NumberFormat, get_format
+from refmodel.layouts import Layout, as_packed_format, get_plan
 
 if TYPE_CHECKING:
     from bitstring import Bits
 
-Layout: TypeAlias = Literal[
-    "le",
-    "be",
-    "byte",
-    "byte_high",
-    "ptx",
-    "low_first",
-    "high_first",
-    "ggml",
-    "le24",
-    "quark_mxfp6",
-    "torchao_uint6",
-    "torchao_uintx",
-]
-"""Names of the element layouts; the table above describes them."""
-
 ScalePosition: TypeAlias = Literal["apart", "first", "last"]
-"""Where the scale of a block is stored (MX-5.1-g, A-26): in a second array, or before or after the elements."""
+"""Where a block's scale is stored (MX-5.1-g, A-26): in a second array, or before or after the elements."""
 
 SCALE_POSITIONS: tuple[ScalePosition, ...] = ("apart", "first", "last")
 
 # Bytes of codes worked on at a time: their temporaries stay within a level-2 cache.
 _TILE_BYTES = 1 << 16
-
-# 128 rows x 4 columns of scales make one swizzle tile of 512 bytes (NV-LAY-a).
-_TILE_ROWS, _TILE_COLUMNS = 128, 4
-
-
-def _stream_le(bits: int, code: int, bit: int) -> int:
-    return bits * code + bit
-
-
-def _stream_be(bits: int, code: int, bit: int) -> int:
-    from_top = bits * code + bits - 1 - bit
-    return from_top // 8 * 8 + 7 - from_top % 8
-
-
-def _quark_mxfp6(bits: int, code: int, bit: int) -> int:
-    if bit >= 4:
-        return 6 - 2 * code + bit - 4
-    return 8 * (1 + code // 2) + 4 * (1 - code % 2) + bit
-
-
-def _torchao_uint6(bits: int, code: int, bit: int) -> int:
-    return 8 * code + bit if code < 3 else 8 * (bit // 2) + 6 + bit % 2
-
-
-def _torchao_uintx(bits: int, code: int, bit: int) -> int:
-    if bit >= 4:
-        return 8 * 2 + 2 * code + bit - 4
-    return 8 * (code % 2) + 4 * (code // 2) + bit
-
-
-@dataclass(frozen=True, slots=True)
-class _Description:
-    """A layout.
-
-    Attributes:
-        position: (code width, code of the unit, bit of the code) -> bit position in the unit's bytes.
-        widths: The code widths it is defined for.
-        dense: Whether every bit of every byte is used; otherwise each code has a byte of its own.
-        planar: Whether code i of a unit comes from the i-th of equal contiguous parts of the last axis
-            (and byte i goes to the i-th of equal parts of the bytes), instead of from neighbours.
-    """
-
-    position: Callable[[int, int, int], int]
-    widths: tuple[int, ...]
-    dense: bool = True
-    planar: bool = False
-
-
-_ANY_WIDTH = tuple(range(2, 9))
-
-_LAYOUTS: dict[str, _Description] = {
-    "le": _Description(_stream_le, _ANY_WIDTH),
-    "be": _Description(_stream_be, _ANY_WIDTH),
-    "byte": _Description(lambda bits, code, bit: bit, _ANY_WIDTH, dense=False),
-    "byte_high": _Description(lambda bits, code, bit: 8 - bits + bit, _ANY_WIDTH, dense=False),
-    "ptx": _Description(lambda bits, code, bit: bit + (2 if bits == 4 else 0), (4, 6, 8), dense=False),
-    "low_first": _Description(_stream_le, (4,)),
-    "high_first": _Description(_stream_be, (4,)),
-    "ggml": _Description(_stream_le, (4,), planar=True),
-    "le24": _Description(_stream_le, (6,)),
-    "quark_mxfp6": _Description(_quark_mxfp6, (6,)),
-    "torchao_uint6": _Description(_torchao_uint6, (6,), planar=True),
-    "torchao_uintx": _Description(_torchao_uintx, (6,), planar=True),
-}
-
-
-def list_layouts(element: int | str | NumberFormat | None = None) -> tuple[str, ...]:
-    """Return the names of the element layouts, all or those that can hold *element*.
-
-    Args:
-        element: Code width in bits, or a format by name or description.
-
-    Raises:
-        UnknownNameError: If there is no such format.
-        DefinitionError: If the width is not 2 to 8 bits.
-    """
-    if element is None:
-        return tuple(_LAYOUTS)
-    bits = _as_number_format(element).bits
-    return tuple(name for name, layout in _LAYOUTS.items() if bits in layout.widths)
 
 
 def pack(codes: ArrayLike, element: int | str | NumberFormat, layout: Layout = "le") -> NDArray[np.uint8]:
@@ -163,7 +50,7 @@ def pack(codes: ArrayLike, element: int | str | NumberFormat, layout: Layout = "
     Args:
         codes: Integer array [..., n], one code to an item, any strides.
         element: Code width in bits, 2 to 8, or a format by name or description.
-        layout: Where the bits go, see the table at the top of the module.
+        layout: Where the bits go, see `refmodel.layouts`.
 
     Returns:
         New uint8 array [..., n_bytes]. n_bytes is n * bits / 8, or n for the layouts with a byte each.
@@ -175,8 +62,8 @@ def pack(codes: ArrayLike, element: int | str | NumberFormat, layout: Layout = "
         CodeRangeError: If a code does not fit the width.
         ShapeError: If codes has no axis, or n does not fill whole units.
     """
-    number_format = _as_number_format(element)
-    plan = _plan(layout, number_format.bits)
+    number_format = as_packed_format(element)
+    plan = get_plan(layout, number_format.bits)
     array = np.asarray(codes)
     # The maximum is many times faster than the full check, which then only has to find the index.
     if array.dtype != np.uint8 or (array.size and int(array.max()) >> number_format.bits):
@@ -188,7 +75,7 @@ def pack(codes: ArrayLike, element: int | str | NumberFormat, layout: Layout = "
         moved = _move(words[tile], plan.pack_moves)
         for byte in range(plan.unit_bytes):
             packed[tile, byte] = moved >> plan.word.type(8 * byte)  # assignment keeps the low 8 bits
-    return _from_units(packed, array.shape[:-1], plan.planar)
+    return _from_units(packed, array.shape, plan.unit, plan.planar)
 
 
 def unpack(packed: ArrayLike, element: int | str | NumberFormat, layout: Layout = "le") -> NDArray[np.uint8]:
@@ -209,15 +96,15 @@ def unpack(packed: ArrayLike, element: int | str | NumberFormat, layout: Layout 
         ShapeError: If packed has no axis, or n_bytes is not a whole number of units.
         CodeRangeError: If a bit that the layout leaves 0 is set.
     """
-    bits = _as_number_format(element).bits
-    plan = _plan(layout, bits)
+    bits = as_packed_format(element).bits
+    plan = get_plan(layout, bits)
     array = _as_bytes(packed, "packed codes")
     units = _to_units(array, plan.unit_bytes, plan.planar, layout, bits, "bytes")
     if plan.unused and (stray := array & plan.unused).any():
         index = tuple(int(i) for i in np.argwhere(stray)[0])
         raise CodeRangeError(
-            f"byte {int(array[index]):#04x} at index {list(index)} has bits set outside "
-            f"{~plan.unused & 0xFF:#04x}; layout {layout!r} of {bits}-bit codes keeps them 0"
+            f"element byte {int(array[index]):#04x} at index {list(index)} has bits set outside the mask "
+            f"{~plan.unused & 0xFF:#04x} of layout {layout!r} for {bits}-bit codes; they must be 0"
         )
     words = np.empty(len(units), plan.word)
     for tile in _tiles(len(units), plan.unit):
@@ -226,23 +113,19 @@ def unpack(packed: ArrayLike, element: int | str | NumberFormat, layout: Layout 
             joined |= units[tile, byte].astype(plan.word) << plan.word.type(8 * byte)
         words[tile] = _move(joined, plan.unpack_moves)
     codes = words.view(np.uint8).reshape(len(units), plan.unit)
-    return _from_units(codes, array.shape[:-1], plan.planar)
+    return _from_units(codes, array.shape, plan.unit_bytes, plan.planar)
 
 
 @overload
 def pack_blocks(
-    blocks: Blocks, layout: Layout = ..., scale_position: Literal["apart"] = ...
+    blocks: Blocks, layout: Layout = ..., *, scale_position: Literal["apart"] = ...
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
 @overload
 def pack_blocks(
     blocks: Blocks, layout: Layout = ..., *, scale_position: Literal["first", "last"]
 ) -> NDArray[np.uint8]: ...
-@overload
 def pack_blocks(
-    blocks: Blocks, layout: Layout, scale_position: Literal["first", "last"]
-) -> NDArray[np.uint8]: ...
-def pack_blocks(
-    blocks: Blocks, layout: Layout = "le", scale_position: ScalePosition = "apart"
+    blocks: Blocks, layout: Layout = "le", *, scale_position: ScalePosition = "apart"
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | NDArray[np.uint8]:
     """Pack blocks into bytes, with the scale byte apart, first or last (MX-5.1-g, A-26).
 
@@ -276,8 +159,8 @@ def unpack_blocks(
     packed: ArrayLike | tuple[ArrayLike, ArrayLike],
     format: str | BlockFormat,
     layout: Layout = "le",
-    scale_position: ScalePosition = "apart",
     *,
+    scale_position: ScalePosition = "apart",
     shape: tuple[int, ...] | None = None,
     axis: int = -1,
 ) -> Blocks:
@@ -313,13 +196,12 @@ def unpack_blocks(
         joined = _as_bytes(packed, "packed blocks")
         if joined.ndim == 0 or joined.shape[-1] == 0:
             raise ShapeError(f"packed blocks have shape {joined.shape}; there is no scale byte")
-        elements, scales = (
-            (joined[..., 1:], joined[..., 0])
-            if scale_position == "first"
-            else (joined[..., :-1], joined[..., -1])
-        )
+        if scale_position == "first":
+            elements, scales = joined[..., 1:], joined[..., 0]
+        else:
+            elements, scales = joined[..., :-1], joined[..., -1]
     element, size = block_format.element, block_format.block_size
-    plan = _plan(layout, element.bits)
+    plan = get_plan(layout, element.bits)
     if size % plan.unit:
         raise ShapeError(_unit_message(layout, element.bits, "codes", size, plan.unit))
     expected = size // plan.unit * plan.unit_bytes
@@ -356,20 +238,19 @@ def swizzle_scales(scales: ArrayLike) -> NDArray[np.uint8]:
     if array.ndim < 2:
         raise ShapeError(f"scales have shape {array.shape}; they must be [..., rows, columns]")
     *lead, rows, columns = array.shape
-    tiles = np.zeros((*lead, *_tile_axes(rows, columns)), np.uint8)
-    padded = np.zeros((*lead, _round_up(rows, _TILE_ROWS), _round_up(columns, _TILE_COLUMNS)), np.uint8)
+    tile_rows, tile_columns = -(-rows // 128), -(-columns // 4)
+    padded = np.zeros((*lead, 128 * tile_rows, 4 * tile_columns), np.uint8)
     padded[..., :rows, :columns] = array
-    tile_rows, tile_columns, _, _, _ = _tile_axes(rows, columns)
-    # [tile row, row // 32, row % 32, tile column, column] -> [tile row, tile column, row % 32, row // 32, column]
-    split = padded.reshape(*lead, tile_rows, 4, 32, tile_columns, 4)
-    tiles[...] = np.moveaxis(split, (-2, -3), (-4, -3))
-    return tiles.reshape(*lead, -1)
+    # [..., tile row, row // 32, row % 32, tile column, column]
+    #   -> [..., tile row, tile column, row % 32, row // 32, column]
+    tiles = padded.reshape(*lead, tile_rows, 4, 32, tile_columns, 4).swapaxes(-4, -2)
+    return tiles.reshape(*lead, 512 * tile_rows * tile_columns)
 
 
 def unswizzle_scales(swizzled: ArrayLike, rows: int, columns: int) -> NDArray[np.uint8]:
     """Return the matrix of scale codes that `swizzle_scales` stored.
 
-    What the padding holds is ignored: cuBLAS says that nothing may be assumed about it.
+    What the padding holds is ignored: cuBLAS warns against any assumption about it.
 
     Args:
         swizzled: uint8 array [..., ceil(rows / 128) * ceil(columns / 4) * 512].
@@ -381,10 +262,133 @@ def unswizzle_scales(swizzled: ArrayLike, rows: int, columns: int) -> NDArray[np
 
     Raises:
         DtypeError: If swizzled is not a uint8 array.
-        ShapeError: If the last axis has another length, or rows or columns is negative.
+        ShapeError: If rows or columns is not an integer of at least 0, or the last axis has another
+            length.
     """
-    raise NotImplementedError
+    array = _as_bytes(swizzled, "swizzled scales")
+    if not all(isinstance(extent, int | np.integer) and extent >= 0 for extent in (rows, columns)):
+        raise ShapeError(f"rows={rows} and columns={columns} must be integers of at least 0")
+    tile_rows, tile_columns = -(-rows // 128), -(-columns // 4)
+    expected = 512 * tile_rows * tile_columns
+    if array.ndim == 0 or array.shape[-1] != expected:
+        raise ShapeError(
+            f"swizzled scales have shape {array.shape}; {rows} x {columns} scales take "
+            f"{tile_rows} x {tile_columns} tiles of 512 bytes, shape [..., {expected}]"
+        )
+    lead = array.shape[:-1]
+    tiles = array.reshape(*lead, tile_rows, tile_columns, 32, 4, 4)
+    padded = tiles.swapaxes(-4, -2).reshape(*lead, 128 * tile_rows, 4 * tile_columns)
+    return padded[..., :rows, :columns].copy()
 
 
-def block_bitstring(blocks: Blocks, index: int | tuple[int, ...], scale_first: bool = True) -> Bits:
-    raise NotImplementedError
+def block_bitstring(
+    blocks: Blocks, index: int | tuple[int, ...], scale_position: Literal["first", "last"] = "first"
+) -> Bits:
+    """Return one block as a `bitstring.Bits`, for people to read and slice.
+
+    The codes are written one after the other, element 0 first, each most significant bit first, with
+    the scale code before or after them; nothing is padded, so the length is block_bits (MX-5.1-d).
+
+    Args:
+        blocks: The blocks.
+        index: Index of the block into `blocks.scales`; an int where that has one axis.
+        scale_position: "first" or "last".
+
+    Raises:
+        MissingPackageError: If the package bitstring is not installed.
+        UnknownNameError: If there is no such scale position.
+        ShapeError: If there is no such block.
+    """
+    try:
+        from bitstring import Bits
+    except ImportError as error:
+        raise MissingPackageError(
+            "block_bitstring needs the package bitstring; run: pip install 'bitstring>=5'"
+        ) from error
+    if scale_position not in ("first", "last"):
+        raise unknown_name("scale position", scale_position, ("first", "last"))
+    position = index if isinstance(index, tuple) else (index,)
+    shape = blocks.scales.shape
+    if len(position) != len(shape) or not all(
+        isinstance(i, int | np.integer) and -n <= i < n for i, n in zip(position, shape, strict=True)
+    ):
+        raise ShapeError(f"there is no block {list(position)}; blocks have shape {list(shape)}")
+    elements = "".join(f"{code:0{blocks.format.element.bits}b}" for code in blocks.codes[position].tolist())
+    scale = f"{int(blocks.scales[position]):0{blocks.format.scale.bits}b}"
+    return Bits("0b" + (scale + elements if scale_position == "first" else elements + scale))
+
+
+def _move(words: NDArray[Any], moves: tuple[tuple[int, int], ...]) -> NDArray[Any]:
+    """Return words with each masked group of bits moved up by its shift, all other bits 0."""
+    scalar = words.dtype.type
+    moved = np.zeros_like(words)
+    for mask, shift in moves:
+        part = words & scalar(mask)
+        if shift > 0:
+            part <<= scalar(shift)
+        elif shift < 0:
+            part >>= scalar(-shift)
+        moved |= part
+    return moved
+
+
+def _tiles(n_units: int, unit: int) -> list[slice]:
+    """Cover n_units with slices of about _TILE_BYTES of codes."""
+    step = _TILE_BYTES // unit
+    return [slice(start, start + step) for start in range(0, n_units, step)]
+
+
+def _to_units(
+    array: NDArray[np.uint8], size: int, planar: bool, layout: str, bits: int, what: str
+) -> NDArray[np.uint8]:
+    """Return [..., n] as contiguous [n_units, size], checking that n is a whole number of units."""
+    if array.ndim == 0:
+        raise ShapeError(f"{what} have no axis to run along; give an array [..., n]")
+    length = array.shape[-1]
+    if length % size:
+        raise ShapeError(_unit_message(layout, bits, what, length, size))
+    if planar:
+        array = array.reshape(*array.shape[:-1], size, length // size).swapaxes(-1, -2)
+    return np.ascontiguousarray(array.reshape(-1, size))
+
+
+def _from_units(
+    units: NDArray[np.uint8], source_shape: tuple[int, ...], source_size: int, planar: bool
+) -> NDArray[np.uint8]:
+    """Undo `_to_units`: return [n_units, size] as [..., n], axes as in the source that gave the units."""
+    *lead, source_length = source_shape
+    per_row, size = source_length // source_size, units.shape[1]
+    if planar:
+        units = units.reshape(*lead, per_row, size).swapaxes(-1, -2)
+    return units.reshape(*lead, per_row * size)
+
+
+def _unit_message(layout: str, bits: int, what: str, length: int, size: int) -> str:
+    return (
+        f"{length} {what} along the last axis do not fill whole units of layout {layout!r}: "
+        f"{bits}-bit codes need a multiple of {size} {what}"
+    )
+
+
+def _as_bytes(data: ArrayLike, what: str) -> NDArray[np.uint8]:
+    """Return *data* as a uint8 array.
+
+    Raises:
+        DtypeError: If it has another dtype; bytes are not reinterpreted silently.
+    """
+    array = np.asarray(data)
+    if array.dtype != np.uint8:
+        raise DtypeError(
+            f"{what}: dtype {array.dtype} is not uint8; "
+            "use array.view(np.uint8), or np.frombuffer(data, np.uint8) for bytes"
+        )
+    return array
+
+
+def _check_scale(block_format: BlockFormat, scale_position: str) -> None:
+    if scale_position not in SCALE_POSITIONS:
+        raise unknown_name("scale position", scale_position, SCALE_POSITIONS)
+    if block_format.scale.bits > 8:
+        raise DefinitionError(
+            f"{block_format.name}: a scale of {block_format.scale.bits} bits does not fit the scale byte"
+        )
