@@ -1,0 +1,67 @@
+# Front door of the repository. `make` lists the targets; everything is set up inside them, in .venv and build/.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# One argument for the shell, whatever characters it holds.
+quote = '$(subst ','\'',$(1))'
+option = $(if $($(2)),$(1) $(call quote,$($(2))))
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help sim test lint clean iverilog
+
+help:  ## this list
+	@echo "make TARGET [NAME=value ...]"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p; s/^## ?(.*)/    \1/p' $(MAKEFILE_LIST) | expand -t 12
+
+sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL against the model, bit for bit; ends with a table
+## SIM=verilator|icarus   simulator (default verilator)
+## UNIT=LIST              of mx_dot, mx_dot_general (default all)
+## FORMATS=LIST           block formats, or pairs as 'mxfp8_e4m3*mxfp4_e2m1' (default: six and two pairs)
+## INPUT=FILE[:NAME]      .npy, .npz or .safetensors to take blocks from (default: shipped tensors)
+## INPUT_B=FILE[:NAME]    the same for operand B (default: INPUT)
+## COUNT=N                vectors a set, at least (default 20000, of several blocks 5000; under icarus 500)
+## SEED=N                 seed of vectors and stalls (default 1)
+## VECTOR=N               play this vector alone; needs UNIT and FORMATS of one name each
+## CLASSES=1              print the vectors of each stimulus class, too
+	@$(BIN)/python -m cocotb_tests.run \
+	  $(call option,--sim,SIM) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
+	  $(call option,--seed,SEED) $(call option,--vector,VECTOR) $(if $(CLASSES),--classes)
+
+test: $(VENV)/.test iverilog  ## every test, both simulators included
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.test  ## Verilator -Wall over rtl/ for all formats, ruff, mypy
+	@$(BIN)/python -m cocotb_tests.lint
+	@$(BIN)/ruff check --quiet . && $(BIN)/mypy --no-error-summary
+
+clean:  ## remove build/ and .venv
+	@rm -rf build $(VENV) *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment holds what its stamp says: .sim for simulation, .test for that and the tests.
+$(VENV)/.sim: pyproject.toml | $(BIN)/python
+	@test -e $(VENV)/.test && test $(VENV)/.test -nt pyproject.toml || \
+	  { echo "installing the packages of extra 'sim' into $(VENV) ..." && $(BIN)/pip install -qq --disable-pip-version-check -e '.[sim]'; }
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "installing the packages of extra 'test' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "$(PYTHON) is not Python 3.11 or newer; name one: make PYTHON=python3.11 ..., or: apt-get install python3.11" >&2; exit 2; }
+	@echo "creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "$(PYTHON) -m venv failed; on Debian it needs: apt-get install python3-venv" >&2; exit 2; }
+
+iverilog:
+	@command -v iverilog >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing iverilog ..." && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iverilog >/dev/null; } || \
+	  { echo "iverilog is not on PATH; install it: sudo apt-get install iverilog" >&2; exit 2; }

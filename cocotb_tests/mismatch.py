@@ -1,0 +1,236 @@
+"""A wrong result explained: operands decoded, bits and values, the difference, and the stage to suspect.
+
+Everything here is worked out by the oracle in exact arithmetic, not by the model that made the expectation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from refmodel import oracle
+from refmodel.formats import BlockFormat, FloatFormat
+from refmodel.oracle.exact import Number, product, total
+
+SIGN_BIT = 0x8000_0000
+INFINITY_BITS = 0x7F80_0000
+NAN_BITS = 0x7FC0_0000
+
+_MAX_BLOCKS_TRIED = 4  # hypotheses about single lanes are tried on dots of up to this many blocks
+
+
+@dataclass(frozen=True, slots=True)
+class WrongDot:
+    """A dot product whose result differs from the expected one; the results are Float32 bits."""
+
+    pairs: list[tuple[oracle.Block, oracle.Block]]
+    rule: str
+    expected: int
+    seen: int
+
+
+def operand_lines(dot: WrongDot, max_blocks: int) -> list[str]:
+    """Return the operands of the first *max_blocks* blocks, one line for each lane that has a non-zero code."""
+    lines = []
+    for index, (a, b) in enumerate(dot.pairs[:max_blocks]):
+        lines.append(f"  block {index}: scale A {_scale(a)}, scale B {_scale(b)}")
+        lanes = [lane for lane in range(len(a.codes)) if a.codes[lane] or b.codes[lane]]
+        if lanes:
+            lines.append(
+                f"    lane  {f'A {a.format.element.name}':<24}{f'B {b.format.element.name}':<24}product"
+            )
+        for lane in lanes:
+            x, y = _element(a, lane), _element(b, lane)
+            lines.append(
+                f"    {lane:>4}  {_coded(a, lane, x):<24}{_coded(b, lane, y):<24}{_decimal(product(x, y))}"
+            )
+        if len(lanes) < len(a.codes):
+            lines.append(f"    all {'other ' if lanes else ''}codes are 0")
+    if len(dot.pairs) > max_blocks:
+        lines.append(f"  ... and {len(dot.pairs) - max_blocks} more blocks; the replay prints them all")
+    return lines
+
+
+def result_lines(dot: WrongDot) -> list[str]:
+    """Return expected and seen result as bits and value, their difference, and hints at the stage."""
+    ulps = ulp_difference(dot.expected, dot.seen)
+    difference = "not a number of ulp" if ulps is None else f"{ulps:+,} ulp"
+    return [
+        f"  expected 0x{dot.expected:08x}  {_float32(dot.expected)}",
+        f"  seen     0x{dot.seen:08x}  {_float32(dot.seen)}",
+        f"  difference (seen - expected): {difference}",
+        *(f"  hint: {hint}" for hint in hints(dot)),
+    ]
+
+
+def ulp_difference(expected: int, seen: int) -> int | None:
+    """Return how many Float32 values lie from *expected* to *seen*; None where either is NaN. +0 and -0 count 0."""
+    if _is_nan(expected) or _is_nan(seen):
+        return None
+    return _ordinal(seen) - _ordinal(expected)
+
+
+def hints(dot: WrongDot) -> list[str]:
+    """Return what the difference points at, at least one sentence; the likeliest cause first."""
+    found = list(_special_hints(dot) or _finite_hints(dot))
+    return found or ["no single cause explains it: look at element decoding, the sum, and its alignment"]
+
+
+def _special_hints(dot: WrongDot) -> list[str]:
+    """Hints where expected or seen is NaN or infinite, or only the sign is wrong."""
+    expected, seen = dot.expected, dot.seen
+    if _is_nan(expected) and _is_nan(seen):
+        return [f"NaN coding: a NaN result must be 0x{NAN_BITS:08x}"]
+    if _is_nan(expected):
+        return [f"NaN handling: the result must be NaN because {_nan_cause(dot)}"]
+    if _is_nan(seen):
+        return ["NaN handling: neither a NaN operand, nor Inf * 0, nor Inf - Inf is among the operands"]
+    if seen ^ expected == SIGN_BIT:
+        return ["sign of zero: right magnitude, wrong sign" if seen in (0, SIGN_BIT) else "sign: right magnitude, wrong sign"]
+    if expected & ~SIGN_BIT == INFINITY_BITS:
+        elements = (_element(block, k) for pair in dot.pairs for block in pair for k in range(len(block.codes)))
+        if any(element.kind == "infinite" for element in elements):
+            return ["Inf handling: an operand is infinite, so the result must be"]
+        return ["overflow: the rounded sum is beyond the largest Float32 and must become Inf"]
+    if seen & ~SIGN_BIT == INFINITY_BITS:
+        return ["overflow: Inf although the rounded sum is finite; look at the exponent range, or at Inf codes of the format"]
+    return []
+
+
+def _nan_cause(dot: WrongDot) -> str:
+    for index, (a, b) in enumerate(dot.pairs):
+        for side, block in (("A", a), ("B", b)):
+            if oracle.decode(block.format.scale, block.scale).kind == "nan":
+                return f"scale {side} of block {index} is 0x{block.scale:02x} (NaN)"
+        for lane in range(len(a.codes)):
+            x, y = _element(a, lane), _element(b, lane)
+            if "nan" in (x.kind, y.kind):
+                return f"an element of lane {lane} in block {index} is NaN"
+            if product(x, y).kind == "nan":
+                return f"lane {lane} of block {index} is Inf * 0"
+    return "infinities of both signs are added"
+
+
+def _finite_hints(dot: WrongDot) -> Iterator[str]:
+    yield from _operand_hints(dot)
+    expected, seen = oracle.from_float32(dot.expected), oracle.from_float32(dot.seen)
+    if seen.is_zero and dot.expected & ~SIGN_BIT < 0x0080_0000:
+        yield "underflow: a subnormal result is flushed to zero"
+    if not expected.is_zero and not seen.is_zero:
+        power = _power_of_two(seen.value / expected.value)
+        if power:
+            yield f"scale factor: seen is expected * 2^{power}; look at exponent biases and the sum of the scales"
+    ulps = ulp_difference(dot.expected, dot.seen)
+    if ulps is not None and abs(ulps) == 1:
+        yield _rounding_hint(dot)
+
+
+def _operand_hints(dot: WrongDot) -> Iterator[str]:
+    """Hints from the oracle's answer to changed operands: which misreading gives exactly what was seen."""
+    if len(dot.pairs) > 1:
+        for count in range(1, len(dot.pairs)):
+            if _result(dot.pairs[count:], dot.rule) == dot.seen:
+                yield f"accumulation: as if the first {count} of {len(dot.pairs)} blocks were missing"
+            if _result(dot.pairs[:-count], dot.rule) == dot.seen:
+                yield f"accumulation: as if the last {count} of {len(dot.pairs)} blocks were missing"
+    flushed = [(_without_subnormals(a), _without_subnormals(b)) for a, b in dot.pairs]
+    if flushed != dot.pairs and _result(flushed, dot.rule) == dot.seen:
+        yield "element decoding: as if subnormal elements were zero"
+    if len(dot.pairs) <= _MAX_BLOCKS_TRIED:
+        for index, (a, b) in enumerate(dot.pairs):
+            for lane in range(len(a.codes)):
+                if not (a.codes[lane] and b.codes[lane]):
+                    continue
+                without = [*dot.pairs]
+                without[index] = (_zeroed(a, {lane}), b)
+                if _result(without, dot.rule) == dot.seen:
+                    yield f"sum: as if lane {lane} of block {index} were missing"
+                    return
+
+
+def _rounding_hint(dot: WrongDot) -> str:
+    """Say where the exact sum lies between the two neighbours expected and seen."""
+    if dot.rule == "block32_fp32_add" and len(dot.pairs) > 1:
+        return "rounding: one ulp off, in a block's sum or in an addition to the running value"
+    exact = total(oracle.block_dot(a, b) for a, b in dot.pairs).value
+    low, high = sorted((dot.expected, dot.seen), key=lambda bits: bits & ~SIGN_BIT)
+    low_magnitude, high_magnitude = (abs(oracle.from_float32(bits).value) for bits in (low, high))
+    position = (abs(exact) - low_magnitude) / (high_magnitude - low_magnitude)
+    if not 0 <= position <= 1:
+        return "sum: one ulp off, and the exact sum does not lie between the two; a low bit of the sum is wrong"
+    from_tie = position - Fraction(1, 2)
+    went = "down" if dot.seen == low else "up"
+    if from_tie == 0:
+        return f"rounding: the exact sum is a tie, which goes to even; seen went {went} in magnitude"
+    where = f"{float(abs(from_tie)):.3g} ulp {'above' if from_tie > 0 else 'below'} the tie"
+    if from_tie > 0 and abs(from_tie) < Fraction(1, 4):
+        return f"rounding: the exact sum is {where} and must go up; seen went down, as if the sticky bit were lost"
+    return f"rounding: the exact magnitude is {where}; seen went {went}"
+
+
+def _result(pairs: list[tuple[oracle.Block, oracle.Block]], rule: str) -> int:
+    return oracle.dot(pairs, rule)
+
+
+def _without_subnormals(block: oracle.Block) -> oracle.Block:
+    element = block.format.element
+    if not isinstance(element, FloatFormat):
+        return block
+    smallest_normal = 1 << element.mantissa_bits
+    lanes = {k for k, code in enumerate(block.codes) if 0 < code & element.magnitude_mask < smallest_normal}
+    return _zeroed(block, lanes)
+
+
+def _zeroed(block: oracle.Block, lanes: set[int]) -> oracle.Block:
+    return block._replace(codes=tuple(0 if k in lanes else code for k, code in enumerate(block.codes)))
+
+
+def _element(block: oracle.Block, lane: int) -> Number:
+    return oracle.decode(block.format.element, block.codes[lane])
+
+
+def _coded(block: oracle.Block, lane: int, value: Number) -> str:
+    return f"0x{block.codes[lane]:0{_hex_digits(block.format)}x}  {_decimal(value)}"
+
+
+def _hex_digits(fmt: BlockFormat) -> int:
+    return (fmt.element.bits + 3) // 4
+
+
+def _scale(block: oracle.Block) -> str:
+    value = oracle.decode(block.format.scale, block.scale)
+    meaning = "NaN" if value.kind == "nan" else f"2^{_power_of_two(value.value)}"
+    return f"0x{block.scale:02x} = {meaning}"
+
+
+def _decimal(value: Number) -> str:
+    """Shortest decimal; element values and their products are exact in float64."""
+    number = oracle.to_float(value)
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
+
+
+def _float32(bits: int) -> str:
+    if _is_nan(bits):
+        return "NaN"
+    value = oracle.to_float(oracle.from_float32(bits))
+    if math.isinf(value) or value == 0:
+        return f"{value:g}"
+    return f"{value:.9g} = {value.hex()}"
+
+
+def _is_nan(bits: int) -> bool:
+    return bits & ~SIGN_BIT > INFINITY_BITS
+
+
+def _ordinal(bits: int) -> int:
+    return -(bits & ~SIGN_BIT) if bits & SIGN_BIT else bits
+
+
+def _power_of_two(ratio: Fraction) -> int | None:
+    """Return k where *ratio* is exactly 2**k, else None."""
+    up, down = ratio.numerator, ratio.denominator
+    if up <= 0 or up & (up - 1) or down & (down - 1):
+        return None
+    return up.bit_length() - down.bit_length()

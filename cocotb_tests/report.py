@@ -1,0 +1,78 @@
+"""What a run prints at its end: explanations of what is wrong, then one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from cocotb_tests.jobs import Outcome
+
+_MAX_SHOWN = 5  # mismatch numbers listed behind the count
+_LOG_COLUMNS = 140
+
+
+def make_console() -> Console:
+    """Return the console for reports: as wide as the terminal, or wide enough for the tables in a log."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_LOG_COLUMNS)
+
+
+def print_problems(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print every failure and the first mismatches of each job."""
+    for outcome in outcomes:
+        if outcome.passed:
+            continue
+        console.rule(f"{outcome.unit.name} {outcome.pair.name}", align="left", style="red")
+        for text in (*outcome.reports, *(f"FAILURE {sentence}" for sentence in outcome.failures)):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if outcome.mismatches:
+            shown = ", ".join(map(str, outcome.mismatches[:_MAX_SHOWN]))
+            more = ", ..." if len(outcome.mismatches) > _MAX_SHOWN else ""
+            console.print(
+                f"{len(outcome.mismatches):,} of {outcome.vectors:,} vectors are wrong: {shown}{more}", markup=False, highlight=False
+            )
+
+
+def print_table(console: Console, outcomes: Sequence[Outcome], sim: str) -> None:
+    """Print one line a job, and the totals."""
+    table = Table(title=f"{sim}: RTL against model, bit for bit", title_justify="left", show_footer=True, box=SIMPLE)
+    vectors, mismatches = (sum(values) for values in zip(*((o.vectors, len(o.mismatches)) for o in outcomes), strict=True))
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    passed = all(outcome.passed for outcome in outcomes)
+    table.add_column("unit", footer="total", no_wrap=True)
+    table.add_column("format", footer="pass" if passed else "FAIL", no_wrap=True)
+    table.add_column("rule")
+    table.add_column("vectors", footer=f"{vectors:,}", justify="right")
+    table.add_column("mismatches", footer=f"{mismatches:,}", justify="right")
+    table.add_column("classes", justify="right")
+    table.add_column("vectors/s", footer=_rate(sum(o.comparisons for o in outcomes), seconds), justify="right")
+    for outcome in outcomes:
+        hit = sum(count > 0 for count in outcome.classes.values())
+        wrong = f"{len(outcome.mismatches):,}" + (f" + {len(outcome.failures)} failures" if outcome.failures else "")
+        table.add_row(
+            outcome.unit.name, outcome.pair.name.replace("*", " x "), outcome.unit.rule, f"{outcome.vectors:,}", wrong,
+            f"{hit}/{len(outcome.classes)}", _rate(outcome.comparisons, outcome.seconds),
+            style=None if outcome.passed else "red",
+        )  # fmt: skip
+    console.print(table)
+
+
+def print_classes(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print how many vectors of each stimulus class each job compared."""
+    names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.classes))
+    table = Table(title="vectors compared of each stimulus class", title_justify="left", box=SIMPLE)
+    for heading in ("unit", "format"):
+        table.add_column(heading, no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
+    for outcome in outcomes:
+        counts = (f"{outcome.classes[name]:,}" if name in outcome.classes else "-" for name in names)
+        table.add_row(outcome.unit.name, outcome.pair.name.replace("*", " x "), *counts)
+    console.print(table)
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds:,.0f}" if seconds else "-"

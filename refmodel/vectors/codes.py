@@ -1,0 +1,175 @@
+"""Stimulus that goes through codes: every pair of elements, special elements, special scales."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refmodel.blocks import Blocks
+from refmodel.elements import decode_table
+from refmodel.formats import BlockFormat, ElementFormat, IntegerFormat
+from refmodel.vectors.construct import BlockPair, negate_code, one_code
+from refmodel.vectors.stimulus import Request, Stimulus
+
+UNIT_SCALE = 0x7F
+NAN_SCALE = 0xFF
+MAX_SCALE = 0xFE
+
+LANES = (0, 1, 15, 16, 31)
+"""Lanes for one special element: both ends, and both sides of the middle of an adder tree."""
+
+EDGE_SCALES = (0x00, 0x01, 0x7E, 0x7F, 0x80, 0xFD, 0xFE, 0xFF)
+
+# Further ways to reach the sums 127, 254 and 381; 0, 1 and 508 are in the cross of EDGE_SCALES.
+SPLIT_SCALES = ((63, 64), (1, 126), (126, 128), (100, 154), (190, 191), (200, 181))
+
+
+def exhaustive(request: Request) -> Stimulus:
+    """Every pair of element codes, alone in a lane, all other lanes +0 and both scales 1.0.
+
+    Where the count does not allow every pair, every code of A and of B still meets 1.0, and the rest is
+    a random choice of pairs. Where it allows more, the pairs come again in other lanes.
+    """
+    a_element, b_element = request.a_format.element, request.b_format.element
+    n_a, n_b = 1 << a_element.bits, 1 << b_element.bits
+    pairs = np.arange(n_a * n_b)
+    is_required = (pairs // n_b == one_code(a_element)) | (pairs % n_b == one_code(b_element))
+    if request.count < pairs.size:
+        optional = pairs[~is_required]
+        room = max(0, request.count - np.count_nonzero(is_required))
+        chosen = optional[request.draws.permutation(optional.size)[:room]]
+        pairs = np.sort(np.concatenate([pairs[is_required], chosen]))
+    passes = max(1, min(request.count // pairs.size, request.operands.lanes))
+    shift = np.arange(passes).repeat(pairs.size)
+    pairs = np.tile(pairs, passes)
+    a_code, b_code = pairs // n_b, pairs % n_b
+    lane = (a_code + b_code + shift) % request.operands.lanes
+    a, b = (
+        _one_lane(block_format, lane, code)
+        for block_format, code in ((request.a_format, a_code), (request.b_format, b_code))
+    )
+    return Stimulus(a, b, np.ones(pairs.size, bool))
+
+
+def _one_lane(block_format: BlockFormat, lane: NDArray[np.int64], code: NDArray[np.int64]) -> Blocks:
+    """Return blocks [N] that hold one code each, in the lane given, +0 in the others, under scale 1.0."""
+    codes = np.zeros((code.size, block_format.block_size), np.uint8)
+    codes[np.arange(code.size), lane] = code
+    return Blocks(block_format, codes, np.full(code.size, UNIT_SCALE, np.uint8))
+
+
+def special_codes(element: ElementFormat) -> list[int]:
+    """Return the codes at the edges of the format, of both signs: zeros, subnormals, extremes, Inf, NaN."""
+    if isinstance(element, IntegerFormat):
+        positive = [0, 1, one_code(element), element.max_code]
+        codes = positive + [negate_code(element, code) for code in positive] + [element.min_code]
+    else:
+        min_normal = 1 << element.mantissa_bits
+        positive = [0, 1, min_normal - 1, min_normal, element.max_code]
+        positive += [] if element.infinity_code is None else [element.infinity_code]
+        positive += element.nan_codes
+        codes = positive + [negate_code(element, code) for code in positive]
+    return sorted(set(codes))
+
+
+def ordinary_codes(element: ElementFormat) -> list[int]:
+    """Return the codes of magnitude 1/4 to 4."""
+    magnitude = np.abs(decode_table(element))
+    return np.flatnonzero((magnitude >= 0.25) & (magnitude <= 4)).tolist()
+
+
+def specials(request: Request) -> Stimulus:
+    """Special elements crossed with each other: one pair among ordinary elements, among zeros, in every
+    lane; and two products that are NaN or infinite in one block."""
+    a_element, b_element = request.a_format.element, request.b_format.element
+    crosses = [(a, b) for a in special_codes(a_element) for b in special_codes(b_element)]
+    products = _non_finite_products(a_element, b_element)
+    meetings = [(first, second) for first in products for second in products]
+    background = _Background(request)
+    blocks = []
+    for position, case in enumerate(request.cases(3 * len(crosses) + len(meetings))):
+        if case < 3 * len(crosses):
+            surround, cross = divmod(case, len(crosses))
+            lane = LANES[(cross // len(special_codes(b_element)) + cross + surround) % len(LANES)]
+            chosen = {lane: crosses[cross]}
+            if surround == 2:
+                chosen = dict.fromkeys(range(request.operands.lanes), crosses[cross])
+            a_codes, b_codes = background.zeros() if surround == 1 else background.ordinary()
+        else:
+            first, second = meetings[case - 3 * len(crosses)]
+            start = request.draws.below(len(LANES))
+            chosen = {LANES[start]: first, LANES[start - 1 - request.draws.below(len(LANES) - 1)]: second}
+            a_codes, b_codes = background.ordinary()
+        for lane, (a_code, b_code) in chosen.items():
+            a_codes[lane], b_codes[lane] = a_code, b_code
+        blocks.append(BlockPair(a_codes, b_codes, *_scales_for_specials(request, position)))
+    return request.stack_blocks(blocks)
+
+
+def _non_finite_products(a_element: ElementFormat, b_element: ElementFormat) -> list[tuple[int, int]]:
+    """Return pairs of codes whose products are infinite or NaN, each way that the formats have."""
+    products = []
+    for element, other, is_a in ((a_element, b_element, True), (b_element, a_element, False)):
+        if isinstance(element, IntegerFormat):
+            continue
+        non_finite = [element.infinity_code] if element.infinity_code is not None else []
+        non_finite += [negate_code(element, code) for code in non_finite] + list(element.nan_codes)[:1]
+        for code in non_finite:
+            for partner in (one_code(other), 0):
+                products.append((code, partner) if is_a else (partner, code))
+    return products
+
+
+def _scales_for_specials(request: Request, position: int) -> tuple[int, int]:
+    """Return scales near 1 mostly; the extremes, which must not touch NaN and Inf, and NaN at times."""
+    near = tuple(request.draws.between(UNIT_SCALE - 8, UNIT_SCALE + 8) for _ in range(2))
+    extremes = ((0x00, 0x00), (0x00, MAX_SCALE), (MAX_SCALE, 0x00), (MAX_SCALE, MAX_SCALE))
+    rare = (*extremes, (NAN_SCALE, UNIT_SCALE), (UNIT_SCALE, NAN_SCALE))
+    choice = request.draws.below(4 * len(rare)) if position % 2 else len(rare)
+    return rare[choice] if choice < len(rare) else (near[0], near[1])
+
+
+class _Background:
+    """Codes for the lanes in which nothing particular happens."""
+
+    def __init__(self, request: Request) -> None:
+        self._draws, self._lanes = request.draws, request.operands.lanes
+        self._choices = [ordinary_codes(f.element) for f in (request.a_format, request.b_format)]
+
+    def zeros(self) -> tuple[list[int], list[int]]:
+        """Return +0 in all lanes."""
+        return [0] * self._lanes, [0] * self._lanes
+
+    def ordinary(self) -> tuple[list[int], list[int]]:
+        """Return random ordinary elements in all lanes."""
+        a_codes, b_codes = (
+            [choices[self._draws.below(len(choices))] for _ in range(self._lanes)]
+            for choices in self._choices
+        )
+        return a_codes, b_codes
+
+
+def scales(request: Request) -> Stimulus:
+    """Every pair of edge scales, and the sums of scale codes where exponents wrap or leave the range, over
+    zeros, ones, largest, smallest, cancelling and ordinary blocks."""
+    pairs = [(a, b) for a in EDGE_SCALES for b in EDGE_SCALES]
+    pairs += [*SPLIT_SCALES, *((b, a) for a, b in SPLIT_SCALES)]
+    a_element, b_element = request.a_format.element, request.b_format.element
+    lanes = request.operands.lanes
+    background = _Background(request)
+    a_max, b_max = a_element.max_code, b_element.max_code
+    a_one, b_one = one_code(a_element), one_code(b_element)
+    fixed = [
+        background.zeros(),
+        ([a_one] * lanes, [b_one] * lanes),
+        ([a_max] * lanes, [b_max] * lanes),
+        ([a_max] * lanes, [negate_code(b_element, b_max)] * lanes),
+        ([a_max] * lanes, [b_max, negate_code(b_element, b_max)] * (lanes // 2)),
+        ([1] + [0] * (lanes - 1), [1] + [0] * (lanes - 1)),
+    ]
+    blocks = []
+    for case in request.cases(len(pairs) * (len(fixed) + 1)):
+        content, pair = divmod(case, len(pairs))
+        codes = fixed[content] if content < len(fixed) else background.ordinary()
+        blocks.append(BlockPair(*codes, *pairs[pair]))
+    return request.stack_blocks(blocks)

@@ -1,0 +1,173 @@
+"""Blocks made to order: operands whose exact scaled sum is a wanted number.
+
+An element is an integer on its format's grid 2**quantum_exponent, so a product of two elements is an
+integer in units of 2**(qa + qb), and a block pair stands for
+
+    S * 2**(qa + qb + (scale code of A - 127) + (scale code of B - 127)),     S = sum of 32 products.
+
+Products are dense enough that any wanted S is found greedily. Integers are Python's: S has up to 69 bits.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from refmodel.elements import decode_table
+from refmodel.errors import ShapeError
+from refmodel.formats import BlockFormat, ElementFormat, IntegerFormat
+from refmodel.vectors.draws import Draws
+
+
+class BlockPair(NamedTuple):
+    """One block of A and one of B: element codes in lane order and scale codes."""
+
+    a_codes: list[int]
+    b_codes: list[int]
+    a_scale: int
+    b_scale: int
+
+
+class Placed(NamedTuple):
+    """A number S * 2**exponent expressed as a block sum S under a sum of two scale codes."""
+
+    total: int
+    scale_sum: int
+
+
+def one_code(element: ElementFormat) -> int:
+    """Return the code of 1.0."""
+    if isinstance(element, IntegerFormat):
+        return 1 << element.fraction_bits
+    return element.bias << element.mantissa_bits
+
+
+def negate_code(element: ElementFormat, code: int) -> int:
+    """Return the code of the negated value; the most negative integer has none and stays."""
+    if isinstance(element, IntegerFormat):
+        return -code & ((1 << element.bits) - 1)
+    return code ^ element.sign_mask
+
+
+@lru_cache(maxsize=64)
+def operands(a_format: BlockFormat, b_format: BlockFormat) -> Operands:
+    """Return the (cached) tables of an ordered pair of formats."""
+    return Operands(a_format, b_format)
+
+
+class Operands:
+    """An ordered pair of block formats, and block pairs of them with wanted sums.
+
+    Attributes:
+        a_format, b_format: The block formats.
+        lanes: Elements in a block.
+        unit_exponent: Products and sums are integers in units of 2**unit_exponent.
+        products: Distinct positive products in those units, ascending; the first is 1.
+        significand_bits: `with_sum` builds every total of up to this many bits in which few of them,
+            about 25 and one far below, are significant.
+
+    Raises:
+        ShapeError: If the block sizes differ.
+    """
+
+    def __init__(self, a_format: BlockFormat, b_format: BlockFormat) -> None:
+        if a_format.block_size != b_format.block_size:
+            raise ShapeError(
+                f"{a_format.name} has blocks of {a_format.block_size} elements and {b_format.name} of "
+                f"{b_format.block_size}; a dot product needs equal block sizes"
+            )
+        self.a_format, self.b_format = a_format, b_format
+        self.lanes = a_format.block_size
+        self.unit_exponent = a_format.element.quantum_exponent + b_format.element.quantum_exponent
+        factors: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+        for a_magnitude, a_code in positive_magnitudes(a_format.element):
+            for b_magnitude, b_code in positive_magnitudes(b_format.element):
+                factors[a_magnitude * b_magnitude].append((a_code, b_code))
+        self._factors = dict(factors)
+        self.products = sorted(factors)
+        # At most 26 of 32 lanes are spent on the largest product. That lets the narrowest pair with ties in
+        # the normal range, E4M3 with E2M1, reach 26 bits, a tie and its neighbours; and for every pair of
+        # OCP formats it leaves lanes enough for what the largest products miss.
+        self.significand_bits = (self.lanes * 13 // 16 * self.products[-1]).bit_length() - 1
+
+    def factors(self, product: int, draws: Draws) -> tuple[int, int]:
+        """Return codes of two elements with this product, of either sign."""
+        choices = self._factors[abs(product)]
+        a_code, b_code = choices[draws.below(len(choices))]
+        flip = draws.below(2) == 1
+        if flip:
+            a_code = negate_code(self.a_format.element, a_code)
+        if flip != (product < 0):
+            b_code = negate_code(self.b_format.element, b_code)
+        return a_code, b_code
+
+    def place(self, number: int, exponent: int, draws: Draws) -> Placed | None:
+        """Express number * 2**exponent as a block sum, shifted left by a random amount, and a scale sum.
+
+        Returns:
+            A block sum of up to significand_bits bits and the sum of scale codes, 0 to 508, that goes with
+            it; or None if the formats and finite scales cannot express the number.
+        """
+        # scale_sum - 254 = exponent - shift - unit_exponent
+        first = max(0, exponent - self.unit_exponent - 254)
+        last = min(self.significand_bits - abs(number).bit_length(), exponent - self.unit_exponent + 254)
+        if last < first:
+            return None
+        shift = draws.between(first, last)
+        return Placed(number << shift, exponent - shift - self.unit_exponent + 254)
+
+    def with_sum(self, placed: Placed, draws: Draws) -> BlockPair:
+        """Return a block pair whose products sum to placed.total, lanes in random order.
+
+        Half of the block pairs have their free lanes filled with products that cancel in pairs, so that
+        the sum is not simply the largest product; the others with zeros.
+
+        Raises:
+            ValueError: If the lanes do not suffice; they do for totals as significand_bits describes.
+        """
+        pairs = self.pairs_for(placed.total, draws)
+        if draws.below(2):
+            while len(pairs) + 2 <= self.lanes:
+                product = self.products[draws.below(len(self.products))]
+                pairs += [self.factors(product, draws), self.factors(-product, draws)]
+        return self.block(pairs, placed.scale_sum, draws)
+
+    def block(self, pairs: list[tuple[int, int]], scale_sum: int, draws: Draws) -> BlockPair:
+        """Return a block pair with these pairs of codes in random lanes, +0 in the others, scales split."""
+        pairs = pairs + [(0, 0)] * (self.lanes - len(pairs))
+        order = draws.permutation(self.lanes).tolist()
+        a_scale = draws.between(max(0, scale_sum - 254), min(254, scale_sum))
+        return BlockPair(
+            [pairs[i][0] for i in order], [pairs[i][1] for i in order], a_scale, scale_sum - a_scale
+        )
+
+    def pairs_for(self, total: int, draws: Draws, largest: int | None = None) -> list[tuple[int, int]]:
+        """Return pairs of codes whose products sum to *total*, none above *largest* if that is given.
+
+        Raises:
+            ValueError: If that takes more pairs than a block has lanes.
+        """
+        usable = len(self.products) if largest is None else bisect_right(self.products, largest)
+        pairs = []
+        rest = total
+        while rest:
+            position = bisect_left(self.products, abs(rest), 0, usable)
+            near = self.products[max(position - 1, 0) : min(position + 1, usable)]
+            product = min(near, key=lambda p: abs(abs(rest) - p))
+            product = product if rest > 0 else -product
+            pairs.append(self.factors(product, draws))
+            rest -= product
+        if len(pairs) > self.lanes:
+            raise ValueError(f"the sum {total} needs {len(pairs)} products, a block has {self.lanes} lanes")
+        return pairs
+
+
+def positive_magnitudes(element: ElementFormat) -> list[tuple[int, int]]:
+    """Return (integer on the format's grid, code) of every positive finite value, ascending."""
+    values = decode_table(element)[1 : element.max_code + 1]
+    magnitudes = np.ldexp(values, -element.quantum_exponent)
+    return [(int(magnitude), code) for code, magnitude in enumerate(magnitudes, start=1)]

@@ -1,0 +1,107 @@
+"""What a stimulus class is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refmodel.blocks import Blocks
+from refmodel.formats import BlockFormat
+from refmodel.vectors.construct import BlockPair, Operands, operands
+from refmodel.vectors.draws import Draws
+from refmodel.vectors.pairs import TensorPair
+
+
+class Stimulus(NamedTuple):
+    """Operands of dot products: block pairs in order, and which of them end a dot.
+
+    Attributes:
+        a, b: `Blocks` [N].
+        last: bool [N], true on the last block of each dot product.
+    """
+
+    a: Blocks
+    b: Blocks
+    last: NDArray[np.bool_]
+
+    @property
+    def dots(self) -> int:
+        """Number of dot products."""
+        return int(np.count_nonzero(self.last))
+
+
+def join(parts: Sequence[Stimulus]) -> Stimulus:
+    """Return the dots of all *parts*, at least one, in order."""
+
+    def joined(operands: list[Blocks]) -> Blocks:
+        codes, scales = (
+            np.concatenate([getattr(blocks, name) for blocks in operands]) for name in ("codes", "scales")
+        )
+        return Blocks(operands[0].format, codes, scales)
+
+    return Stimulus(
+        joined([part.a for part in parts]),
+        joined([part.b for part in parts]),
+        np.concatenate([part.last for part in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a stimulus class is asked for.
+
+    Attributes:
+        draws: Its stream of random draws, which belongs to no other class.
+        a_format, b_format: Formats of the operands.
+        count: Dot products wanted. A class may return fewer where it has no more to say, and more where
+            its promise takes more.
+        multi_block: False if every dot must be one block.
+        tensors: The user's matrices.
+    """
+
+    draws: Draws
+    a_format: BlockFormat
+    b_format: BlockFormat
+    count: int
+    multi_block: bool
+    tensors: Sequence[TensorPair] = ()
+
+    @cached_property
+    def operands(self) -> Operands:
+        """Tables of the pair of formats."""
+        return operands(self.a_format, self.b_format)
+
+    def cases(self, n: int, always: int = 0) -> list[int]:
+        """Return *count* of *n* numbered cases: all of them, over and over, or where they are too many the
+        first *always* and a random choice of the others."""
+        if self.count >= n:
+            return [i % n for i in range(self.count)]
+        chosen = always + self.draws.permutation(n - always)[: max(0, self.count - always)]
+        return [*range(always), *sorted(chosen.tolist())]
+
+    def stack(self, dots: list[list[BlockPair]]) -> Stimulus:
+        """Return the stimulus whose dots are these lists of block pairs."""
+        pairs = [pair for dot in dots for pair in dot]
+        last = np.zeros(len(pairs), bool)
+        last[np.cumsum([len(dot) for dot in dots], dtype=np.int64) - 1] = True
+        a_codes, b_codes, a_scales, b_scales = (
+            np.array([pair[i] for pair in pairs], np.uint8) for i in range(4)
+        )
+        lanes = self.operands.lanes
+        return Stimulus(
+            Blocks(self.a_format, a_codes.reshape(-1, lanes), a_scales),
+            Blocks(self.b_format, b_codes.reshape(-1, lanes), b_scales),
+            last,
+        )
+
+    def stack_blocks(self, pairs: list[BlockPair]) -> Stimulus:
+        """Return the stimulus in which each block pair is a dot."""
+        return self.stack([[pair] for pair in pairs])
+
+
+Generator = Callable[[Request], Stimulus]

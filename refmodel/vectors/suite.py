@@ -1,0 +1,129 @@
+"""The stimulus classes, and how many dot products of a set each of them gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refmodel.vectors import codes, sampled, sequence, sums
+from refmodel.vectors.stimulus import Generator
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusClass:
+    """A named generator of dot products with a purpose.
+
+    Attributes:
+        name: Name in manifests, tables and coverage.
+        description: What it provokes, in a sentence.
+        generate: The generator; a pure function of its request.
+        single_percent: Share of a single-block set; 0 leaves the class out.
+        multi_percent: Share of a multi-block set; 0 leaves the class out.
+        minimum: Dot products at least, however small the set.
+
+    A class whose share is smaller than what it has to say gives its core and a random choice of the rest.
+    """
+
+    name: str
+    description: str
+    generate: Generator
+    single_percent: int
+    multi_percent: int
+    minimum: int
+
+
+TENSOR = "tensor"
+"""The class that is left out when there are no tensors."""
+
+FILLER = "random"
+"""The class that brings a set up to its count, whatever the others gave."""
+
+STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
+    StimulusClass(
+        "exhaustive",
+        "every pair of element codes alone in a lane that rotates; at least every code against 1.0",
+        codes.exhaustive,
+        single_percent=40,
+        multi_percent=10,
+        minimum=0,
+    ),
+    StimulusClass(
+        "specials",
+        "NaN, Inf, zeros, subnormals and extremes crossed, at the edges of the adder tree",
+        codes.specials,
+        single_percent=7,
+        multi_percent=5,
+        minimum=32,
+    ),
+    StimulusClass(
+        "scales",
+        "edge scales 0x00 to 0xFF crossed, and scale sums at the ends of the exponent range",
+        codes.scales,
+        single_percent=5,
+        multi_percent=4,
+        minimum=80,
+    ),
+    StimulusClass(
+        "cancellation",
+        "products that cancel to zero or to one last unit at every depth, negative zeros, negative sums",
+        sums.cancellation,
+        single_percent=4,
+        multi_percent=3,
+        minimum=32,
+    ),
+    StimulusClass(
+        "ties",
+        "sums on, just above and just below a tie of the final rounding, carries, single sticky bits",
+        sums.ties,
+        single_percent=8,
+        multi_percent=6,
+        minimum=48,
+    ),
+    StimulusClass(
+        "range",
+        "results around the largest and smallest Float32, overflow to Inf, subnormals, underflow to zero",
+        sums.range_ends,
+        single_percent=6,
+        multi_percent=4,
+        minimum=0,
+    ),
+    StimulusClass(
+        "sequence",
+        "running value and next block far apart, cancelling, overflowing, tying; NaN and Inf in each place",
+        sequence.sequence,
+        single_percent=0,
+        multi_percent=25,
+        minimum=96,
+    ),
+    StimulusClass(
+        TENSOR,
+        "blocks of the given tensors, rows of one with rows of the other",
+        sampled.tensor,
+        single_percent=20,
+        multi_percent=25,
+        minimum=32,
+    ),
+    StimulusClass(
+        FILLER,
+        "random codes, bands of exponents and wide-spread data, under near and far scales",
+        sampled.random,
+        single_percent=10,
+        multi_percent=18,
+        minimum=32,
+    ),
+)
+
+
+def plan(count: int, *, multi_block: bool, has_tensors: bool) -> list[tuple[StimulusClass, int]]:
+    """Return the classes of a set of *count* dot products and how many each is asked for.
+
+    The filler comes last and is asked for its minimum; what the others leave is added by the caller, who
+    knows how many they gave.
+    """
+    shares = []
+    for stimulus_class in STIMULUS_CLASSES:
+        percent = stimulus_class.multi_percent if multi_block else stimulus_class.single_percent
+        if percent == 0 or (stimulus_class.name == TENSOR and not has_tensors):
+            continue
+        share = 0 if stimulus_class.name == FILLER else count * percent // 100
+        shares.append((stimulus_class, max(share, stimulus_class.minimum)))
+    return shares
