@@ -17,6 +17,7 @@ from refmodel.errors import (
     CodeRangeError,
     DefinitionError,
     DtypeError,
+    ExplanationError,
     FileError,
     MissingPackageError,
     MxError,
@@ -24,6 +25,7 @@ from refmodel.errors import (
     UnknownNameError,
     ValueRefusedError,
 )
+from refmodel.explain import Explanation, FloatBits, explain_block, explain_dot, explain_element
 from refmodel.formats import (
     BlockFormat,
     FloatFormat,
@@ -53,7 +55,10 @@ __all__ = [
     "DefinitionError",
     "DtypeError",
     "EncodeOptions",
+    "Explanation",
+    "ExplanationError",
     "FileError",
+    "FloatBits",
     "FloatFormat",
     "IntegerFormat",
     "MissingPackageError",
@@ -67,6 +72,9 @@ __all__ = [
     "dequantize",
     "dot",
     "encode",
+    "explain_block",
+    "explain_dot",
+    "explain_element",
     "get_element",
     "get_format",
     "get_rule",

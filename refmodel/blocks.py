@@ -14,6 +14,7 @@ from refmodel.encoding import as_random, check_encoding, prepare_input, quantize
 from refmodel.errors import DtypeError, ShapeError, unknown_name
 from refmodel.formats import BlockFormat, get_format
 from refmodel.options import DequantizeOverflow, QuantizeOptions
+from refmodel.scales import check_scale
 from refmodel.tables import has_quantize_table, quantize_by_table
 
 # Elements worked on at a time: their float64 temporaries stay within a level-2 cache.
@@ -122,14 +123,15 @@ def quantize(
         UnknownNameError: If there is no such format.
         DtypeError: If x has another dtype.
         ShapeError: If x has no such axis, or options refuse a partial block and there is one.
-        DefinitionError: If the element format cannot express the overflow option, or random is missing
-            under stochastic rounding or present under another.
+        DefinitionError: If the element format cannot express the overflow option, the scale format is not
+            a power of two, or random is missing under stochastic rounding or present under another.
         ValueRefusedError: If options refuse NaN and there is one to encode.
     """
     options = QuantizeOptions() if options is None else options
     block_format = get_format(format)
     element, size = block_format.element, block_format.block_size
     check_encoding(element, options)
+    check_scale(block_format.scale)
     array = as_float(x, "x")
     position = check_axis(array.shape, axis)
     rows = np.moveaxis(array, position, -1)
@@ -182,7 +184,8 @@ def dequantize(
     if overflow not in get_args(DequantizeOverflow):
         raise unknown_name("overflow", overflow, get_args(DequantizeOverflow))
     size = blocks.format.block_size
-    exact = _exact_dtype(blocks.format) if overflow == "infinity" else np.dtype(np.float64)
+    in_float32 = dtype != np.float64 and overflow == "infinity" and _is_exact_in_float32(blocks.format)
+    exact = np.dtype(np.float32 if in_float32 else np.float64)
     out = np.empty(blocks.shape, dtype)
     rows = np.moveaxis(out, blocks.axis, -1)
     length = rows.shape[-1]
@@ -213,14 +216,12 @@ def block_values(
     return values
 
 
-def _exact_dtype(format: BlockFormat) -> np.dtype[Any]:
-    """Return the narrower of float32 and float64 that holds every scale, element and finite product exactly.
-
-    Overflow is left out: a product that overflows float32 is infinite in it, as it is meant to be.
-    """
-    lowest = format.scale.quantum_exponent + format.element.quantum_exponent
-    powers_of_two = format.scale.mantissa_bits == 0 and format.scale.bits <= 8
-    return np.dtype(np.float32 if lowest >= -149 and powers_of_two else np.float64)
+def _is_exact_in_float32(format: BlockFormat) -> bool:
+    """Return whether float32 holds every scale, element and product exactly that does not overflow it."""
+    scale, element = format.scale, format.element
+    lowest = scale.quantum_exponent + element.quantum_exponent
+    each_fits = all(f.quantum_exponent >= -149 and f.emax <= 127 for f in (scale, element))
+    return scale.mantissa_bits == 0 and each_fits and lowest >= -149
 
 
 def check_axis(shape: tuple[int, ...], axis: int) -> int:
@@ -238,10 +239,11 @@ def _as_blocks(values: NDArray[Any], size: int, dtype: type[np.floating[Any]]) -
     """Return [..., length] as contiguous [..., n_blocks, size], the last block padded with +0."""
     *lead, length = values.shape
     n_blocks = -(-length // size)
-    if length == n_blocks * size:
-        return np.ascontiguousarray(values, dtype).reshape(*lead, n_blocks, size)
-    blocks = np.zeros((*lead, n_blocks * size), dtype)
-    blocks[..., :length] = values
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes quiet
+        if length == n_blocks * size:
+            return np.ascontiguousarray(values, dtype).reshape(*lead, n_blocks, size)
+        blocks = np.zeros((*lead, n_blocks * size), dtype)
+        blocks[..., :length] = values
     return blocks.reshape(*lead, n_blocks, size)
 
 

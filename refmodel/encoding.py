@@ -59,14 +59,13 @@ def as_random(
 
 def prepare_input(values: NDArray[Any], options: EncodeOptions) -> NDArray[np.float64]:
     """Widen *values* to float64 after what options do to an input before it is rounded (A-17, A-20)."""
-    if options.subnormal_input == "flush":
-        values = np.where(
-            np.abs(values) < np.finfo(values.dtype).tiny, np.copysign(values.dtype.type(0), values), values
-        )
-    if options.intermediate != "exact":
-        with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN becomes quiet
+        if options.subnormal_input == "flush":
+            is_subnormal = np.abs(values) < np.finfo(values.dtype).tiny
+            values = np.where(is_subnormal, np.copysign(values.dtype.type(0), values), values)
+        if options.intermediate != "exact":
             values = values.astype(options.intermediate)
-    return values.astype(np.float64)
+        return values.astype(np.float64)
 
 
 def quantize_exact(
@@ -81,9 +80,12 @@ def quantize_exact(
         uint8 element codes [..., block_size] and scale codes [...].
     """
     scales = select_scale(_amax(values, options), fmt.element, fmt.scale, options)
-    values = np.where((scales == fmt.scale.nan_codes[0])[..., None], 0.0, values)
+    is_nan = scales == fmt.scale.nan_codes[0]
+    values = np.where(is_nan[..., None], 0.0, values)
     exponent = scales.astype(np.int32)[..., None] - fmt.scale.bias
-    return encode_exact(fmt.element, values, options, exponent, random), scales
+    codes = encode_exact(fmt.element, values, options, exponent, random)
+    codes[is_nan] = 0  # also where the element has no zero
+    return codes, scales
 
 
 def _amax(values: NDArray[np.float64], options: QuantizeOptions) -> NDArray[np.float64]:
@@ -116,6 +118,8 @@ def encode_exact(
     Returns:
         uint8 codes, same shape as values.
     """
+    if isinstance(fmt, FloatFormat):
+        values = _without_what_has_no_code(fmt, values, options)
     is_nan, negative = np.isnan(values), np.signbit(values)
     magnitude = np.abs(values)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -126,6 +130,21 @@ def encode_exact(
     if is_nan.any():
         code[is_nan] = _encode_nan(fmt, values[is_nan], options)
     return code.astype(np.uint8)
+
+
+def _without_what_has_no_code(
+    fmt: FloatFormat, values: NDArray[np.float64], options: EncodeOptions
+) -> NDArray[np.float64]:
+    """Replace numbers below zero in a format without sign, and zeros in one without zero (A-11)."""
+    if not fmt.subnormals and options.unsigned_zero == "nan":
+        values = np.where(values == 0, np.copysign(np.nan, values), values)
+    if not fmt.signed:
+        below_zero = values < 0
+        if options.unsigned_negative == "magnitude":
+            values = np.where(below_zero, -values, values)
+        else:
+            values = np.where(below_zero, np.nan if options.unsigned_negative == "nan" else 0.0, values)
+    return values
 
 
 def _scaled(magnitude: NDArray[np.float64], exponent: NDArray[np.integer[Any]] | int) -> NDArray[np.float64]:
@@ -159,25 +178,19 @@ def _encode_float(
     if not fmt.subnormals:
         significand = np.maximum(significand, 1 << fmt.mantissa_bits)
         base -= 1 << fmt.mantissa_bits
+    by_code = options.rounding == "rto" or options.tie_without_mantissa == "even_code"
     rounded = round_to_integer(
         np.where(finite, significand, 0.0),
         options.rounding,
         negative,
-        base & 1 == 1,
+        (base & 1 == 1) & by_code,
         random,
         options.random_bits,
     )
     code = base + rounded.astype(np.int64)
     code = np.where(~finite | (code > fmt.max_code), _overflow_codes(fmt, finite, negative, options), code)
-    if not fmt.signed:
-        if options.unsigned_negative != "magnitude":
-            replacement = fmt.nan_codes[0] if options.unsigned_negative == "nan" else 0
-            code = np.where(negative & (magnitude > 0), replacement, code)
-        if not fmt.subnormals and options.unsigned_zero == "nan":
-            code = np.where(magnitude == 0, fmt.nan_codes[0], code)
-        return code
     code = np.where(negative, code | fmt.sign_mask, code)
-    if options.negative_zero == "positive":
+    if options.negative_zero == "positive" and fmt.subnormals:
         code = np.where(code == fmt.sign_mask, 0, code)
     return code
 

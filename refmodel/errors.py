@@ -41,6 +41,10 @@ class MissingPackageError(MxError, ImportError):
     """An optional package that is not installed; the message gives the command that installs it."""
 
 
+class ExplanationError(MxError, RuntimeError):
+    """An explanation whose bits are not those of the model: a defect of refmodel, not of the input."""
+
+
 def unknown_name(kind: str, name: object, known: object) -> UnknownNameError:
     """Return the error for a *name* that is not among the *known* ones."""
     choices = ", ".join(sorted(str(k) for k in known))  # type: ignore[attr-defined]

@@ -15,12 +15,13 @@ from refmodel.errors import DefinitionError, unknown_name
 Rounding: TypeAlias = Literal["rne", "rna", "rtz", "rup", "rdn", "rto", "stochastic"]
 """Rounding mode of an encoder (A-16).
 
-* ``rne``: to nearest, ties to the even code (MX-4.1-g); the mode that must exist.
+* ``rne``: to nearest, ties to the even last digit (MX-4.1-g); the mode that must exist.
 * ``rna``: to nearest, ties away from zero.
 * ``rtz``: toward zero.
 * ``rup``: toward +infinity.
 * ``rdn``: toward -infinity.
-* ``rto``: to odd; an inexact value goes to the neighbour with the odd code.
+* ``rto``: to odd; an inexact value goes to the neighbour with the odd code. One beyond the largest finite
+  value counts as rounded toward zero (A-32).
 * ``stochastic``: away from zero if the dropped fraction plus the caller's random fraction reaches 1 (A-33).
 """
 
@@ -56,7 +57,10 @@ NanToFinite: TypeAlias = Literal["positive_max", "signed_max", "positive_zero", 
 """
 
 NanSign: TypeAlias = Literal["positive", "keep", "negative"]
-"""Sign of an FP8 NaN (A-15): cleared, that of the input, or set."""
+"""Sign of what a NaN becomes in a format with NaN (A-15): cleared, that of the input, or set.
+
+The NaN that a number beyond the range becomes under ``overflow`` has the sign of the number.
+"""
 
 NanPayload: TypeAlias = Literal["quiet", "keep", "ones"]
 """Mantissa of a NaN in a format with several (A-15).
@@ -78,11 +82,24 @@ IntegerMinimum: TypeAlias = Literal["symmetric", "full"]
 Intermediate: TypeAlias = Literal["exact", "float32", "float16"]
 """Whether the input is first rounded (nearest even) to a narrower format: a double rounding (A-17)."""
 
+TieWithoutMantissa: TypeAlias = Literal["larger", "even_code"]
+"""A tie under ``rne`` in a format without mantissa, such as E8M0: the digit of both neighbours is 1 (A-11).
+
+* ``larger``: to the larger magnitude, as IEEE 754-2019 section 4.3.1 has it for one digit: 1.5 and 3 go to 2
+  and 4.
+* ``even_code``: to the even code: in E8M0 1.5 and 3 both go to 2.
+"""
+
 UnsignedZero: TypeAlias = Literal["minimum", "nan"]
-"""Zero in a format without zero, such as E8M0 (A-11): the smallest value, or NaN."""
+"""Zero in a format without zero, such as E8M0 (A-11): the value of smallest magnitude, or NaN."""
 
 UnsignedNegative: TypeAlias = Literal["nan", "magnitude", "minimum"]
-"""A negative number in a format without sign, such as E8M0 (A-11)."""
+"""A number below zero in a format without sign, such as E8M0 (A-11).
+
+* ``nan``: NaN; where the format has none, what ``nan_to_finite`` says.
+* ``magnitude``: its absolute value, which is then rounded as a positive number.
+* ``minimum``: code 0, the smallest value.
+"""
 
 ScaleRule: TypeAlias = Literal["floor", "ceil", "rceil", "even", "midmax"]
 """How a power-of-two scale follows from amax, the largest magnitude of the block (A-1).
@@ -100,7 +117,7 @@ All are computed from the bits of amax, never from a rounded logarithm (A-2, D-1
 """
 
 ZeroBlock: TypeAlias = Literal["minimum", "one", "negative_emax"]
-"""Scale of an all-zero block (A-3): the smallest, 1.0, or 2**-emax."""
+"""Scale of a block without a non-zero number that counts (A-3): the smallest, 1.0, or 2**-emax."""
 
 OutOfRange: TypeAlias = Literal["clamp", "nan"]
 """A scale exponent outside the scale format's range (A-4, A-5): the nearest scale, or NaN."""
@@ -139,13 +156,14 @@ class EncodeOptions:
         subnormal_input: Subnormal inputs (A-20).
         integer_minimum: Whether the most negative integer code is used (A-21).
         intermediate: A rounding that comes before the rounding (A-17).
+        tie_without_mantissa: Ties under ``rne`` in a format without mantissa (A-11).
         unsigned_zero: Zero to a format without zero (A-11).
         unsigned_negative: A negative number to a format without sign (A-11).
         random_bits: Number of random bits a value takes under ``stochastic`` (A-33), 1 to 32.
 
     Raises:
         UnknownNameError: If a value is not one of its type's.
-        DefinitionError: If random_bits is out of range.
+        DefinitionError: If random_bits is not an integer in that range.
     """
 
     rounding: Rounding = "rne"
@@ -159,14 +177,15 @@ class EncodeOptions:
     subnormal_input: SubnormalInput = "keep"
     integer_minimum: IntegerMinimum = "symmetric"
     intermediate: Intermediate = "exact"
+    tie_without_mantissa: TieWithoutMantissa = "larger"
     unsigned_zero: UnsignedZero = "minimum"
     unsigned_negative: UnsignedNegative = "nan"
     random_bits: int = 16
 
     def __post_init__(self) -> None:
         check_choices(self)
-        if not 1 <= self.random_bits <= 32:
-            raise DefinitionError(f"random_bits={self.random_bits} must be from 1 to 32")
+        if not isinstance(self.random_bits, int) or not 1 <= self.random_bits <= 32:
+            raise DefinitionError(f"random_bits={self.random_bits!r} must be an integer from 1 to 32")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,8 +34,8 @@ def round_to_integer(
         magnitude: Finite values >= 0, any shape.
         rounding: Rounding mode.
         negative: Whether each value stands for a negative number; matters to rup and rdn.
-        odd: Whether the code of an even integer is odd, so that ties go to the even code and not to
-            the even integer; the two differ only in formats without mantissa.
+        odd: Whether the code of an even integer is odd and the code is to decide in place of the integer;
+            so it can be only in formats without mantissa.
         random: For stochastic rounding, an integer below 2**random_bits each.
         random_bits: How many leading bits of the dropped fraction the random integer is added to.
     """

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from refmodel.errors import DefinitionError
 from refmodel.formats import ElementFormat, IntegerFormat, ScaleFormat
 from refmodel.options import QuantizeOptions, ScaleRule
 from refmodel.rounding import floor_log2
+
+
+def check_scale(scale: ScaleFormat) -> None:
+    """Raise DefinitionError unless the codes of *scale* are exponents of two and one NaN, as in E8M0."""
+    if scale.signed or scale.subnormals or scale.mantissa_bits or scale.specials != "fn" or scale.bits > 8:
+        raise DefinitionError(
+            f"scale format {scale.name!r} is not a biased exponent of at most 8 bits with NaN, as E8M0 is"
+        )
 
 
 def select_scale(
@@ -18,7 +27,7 @@ def select_scale(
     Args:
         amax: Largest magnitude of each block, any shape; NaN or infinity where the options let one count.
         element: Element format of the blocks.
-        scale: Scale format without mantissa, such as E8M0.
+        scale: Scale format that `check_scale` has accepted.
         options: The choices the specification leaves open.
 
     Returns:
@@ -27,14 +36,14 @@ def select_scale(
     exponent = floor_log2(amax)
     significand = np.ldexp(amax, -exponent)
     exponent += rounds_up(significand, element, options.scale_rule) - element.emax
+    zero_block = {"minimum": scale.emin, "one": 0, "negative_emax": -element.emax}[options.zero_block]
+    exponent = np.where(amax == 0, zero_block, exponent)
     code = np.clip(exponent, scale.emin, scale.emax) + scale.bias
     nan = scale.nan_codes[0]
     if options.scale_underflow == "nan":
         code = np.where(exponent < scale.emin, nan, code)
     if options.scale_overflow == "nan":
         code = np.where(exponent > scale.emax, nan, code)
-    zero = {"minimum": scale.emin, "one": 0, "negative_emax": -element.emax}[options.zero_block] + scale.bias
-    code = np.where(amax == 0, zero, code)
     code = np.where(np.isinf(amax), nan if options.inf_in_block == "nan_scale" else scale.max_code, code)
     return np.where(np.isnan(amax), nan, code).astype(np.uint8)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.encoding import encode_exact
-from refmodel.formats import BlockFormat, FloatFormat, NumberFormat
+from refmodel.formats import BlockFormat, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.scales import select_scale
 
@@ -27,10 +27,11 @@ def has_encode_table(fmt: NumberFormat, options: EncodeOptions) -> bool:
 
     A Float32 product by a power of two is exact unless it falls below 2**-126, and becomes another number
     below that, or zero, then. A format whose steps are far larger does not see the difference under the
-    modes that take such values to zero.
+    modes that take such values to zero, if it has a zero and takes numbers of both signs.
     """
     return (
-        options.rounding in ("rne", "rna", "rtz")
+        (isinstance(fmt, IntegerFormat) or (fmt.signed and fmt.subnormals))
+        and options.rounding in ("rne", "rna", "rtz")
         and options.intermediate == "exact"
         and options.subnormal_input == "keep"
         and options.nan_to_finite != "error"
@@ -44,11 +45,23 @@ def has_quantize_table(fmt: BlockFormat, options: QuantizeOptions) -> bool:
     """Return whether `quantize_by_table` gives what the exact encoder gives.
 
     The upper 17 bits of amax give its exponent and 7 mantissa bits exactly if it is normal, and 6 if it is
-    at least 2**-127; below that the scale is out of range whatever they are, as long as emax is not
-    negative. The rules ``even`` and ``midmax`` compare one bit more than the mantissa has.
+    at least 2**-127; the scale of a smaller one must be the same whatever they are. The rules ``even`` and
+    ``midmax`` compare one bit more than the mantissa has. Reciprocals of the scales must be Float32 values,
+    and quotients must not overflow: that takes a scale of at least 1, and quotients of the largest number
+    of a block below 2**64.
     """
-    compared = _mantissa_bits(fmt.element) + (options.scale_rule in ("even", "midmax"))
-    return has_encode_table(fmt.element, options) and compared <= 6 and 0 <= fmt.element.emax < 64
+    element, scale = fmt.element, fmt.scale
+    compared = _mantissa_bits(element) + (options.scale_rule in ("even", "midmax"))
+    # Below 2**decides the scale is the smallest one or, if that is asked for, NaN: a rule may round up.
+    decides = scale.emin + element.emax - (options.scale_underflow == "nan")
+    return (
+        has_encode_table(element, options)
+        and compared <= 6
+        and decides >= -127
+        and element.emax < 64
+        and scale.emin >= -127
+        and 0 <= scale.emax <= 127
+    )
 
 
 def _mantissa_bits(fmt: NumberFormat) -> int:
@@ -85,7 +98,8 @@ def quantize_by_table(
     amax = np.maximum.reduceat(magnitude, np.arange(0, flat.size, fmt.block_size))
     amax = amax.reshape(values.shape[:-1])
     scales = np.take(_scale_table(fmt, options), _fold(amax), mode="wrap")
-    scaled = np.multiply(values, _reciprocals(fmt)[scales][..., None])
+    with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
+        scaled = np.multiply(values, _reciprocals(fmt)[scales][..., None])
     np.take(_encode_table(fmt.element, options), _fold(scaled.view(np.uint32)), mode="wrap", out=codes)
     is_nan = scales == fmt.scale.nan_codes[0]
     if is_nan.any():

@@ -103,7 +103,8 @@ def test_a_second_run_replaces_the_first(folder: Path) -> None:
 
 def test_formats_and_rules_list_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("formats") == 0
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    blocks = capsys.readouterr().out.split("\n\n")[0]
+    rows = [line.split() for line in blocks.splitlines()[1:]]
     assert [row[0] for row in rows] == list(mx.list_formats())
     assert rows[0] == ["mxfp8_e5m2", "e5m2", "8", "1.52588e-05", "57344", "e8m0", "32", "264"]
     assert rows[5] == ["mxint8", "int8", "8", "0.015625", "1.98438", "e8m0", "32", "264"]
@@ -113,7 +114,7 @@ def test_formats_and_rules_list_what_there_is(capsys: pytest.CaptureFixture[str]
     assert "A-31" in out
 
 
-@pytest.mark.parametrize("command", [[], ["vectors"], ["verify"], ["formats"], ["rules"]])
+@pytest.mark.parametrize("command", [[], ["vectors"], ["verify"], ["formats"], ["rules"], ["explain"]])
 def test_help_is_given_and_every_option_explained(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,7 +131,7 @@ def test_progress_is_shown_once_the_whole_takes_long(
 ) -> None:
     assert run(*VECTORS) == 0
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(cli, "PROGRESS_AFTER_SECONDS", -1.0)
+    monkeypatch.setattr(cli.vectors, "PROGRESS_AFTER_SECONDS", -1.0)
     assert run(*VECTORS) == 0
     steps = capsys.readouterr().err.splitlines()
     assert steps[0] == "mxref: making exhaustive ..."
@@ -204,7 +205,8 @@ def test_bad_input_is_one_line_exit_2_and_nothing_left_behind(
         (["vectors"], "the following arguments are required: --a-format, --rule, --count, --output"),
         (["verify"], "the following arguments are required: DIR"),
         (["verify", "nowhere"], "nowhere/manifest.json: cannot be read: No such file or directory"),
-        (["formats", "x"], "unrecognized arguments: x"),
+        (["formats", "x"], "unknown element or scale format 'x'; choose one of: e2m1, e2m3"),
+        (["formats", "--codes"], "--codes lists the codes of one format; name it: mxref formats e4m3"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_2(
@@ -261,7 +263,7 @@ def test_too_little_memory_is_one_line(
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(cli, "make_dot_vectors", exhausted)
+    monkeypatch.setattr(cli.vectors, "make_dot_vectors", exhausted)
     assert run(*VECTORS) == 2
     assert (
         capsys.readouterr().err

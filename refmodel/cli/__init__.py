@@ -1,0 +1,58 @@
+"""The command ``mxref``: thin, everything it does is a call of the library."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from refmodel.cli import explain, formats, vectors
+from refmodel.cli.common import USAGE_ERROR, Parser
+from refmodel.errors import MxError
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""Where a module of this package adds its commands."""
+
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 2 after one line on stderr that says what is wrong."""
+    try:
+        try:
+            arguments = _parser().parse_args(explain.escape_numbers(sys.argv[1:] if argv is None else argv))
+            arguments.run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of stdout has seen enough. What is still buffered goes nowhere, so that the interpreter
+        # does not complain when it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (MxError, OSError, MemoryError) as error:
+        print(f"mxref: error: {_one_line(error)}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory for this; use a smaller count or smaller tensors"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return " ".join(str(error).split())
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="mxref",
+        description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in (vectors, explain, formats):
+        module.add(commands)
+    return parser

@@ -1,0 +1,89 @@
+"""What every command shares: the parser, argument types, tables, options made from the option classes."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import NoReturn, TypeVar
+
+from refmodel.options import EncodeOptions, choices
+
+USAGE_ERROR = 2
+
+_Options = TypeVar("_Options", bound=EncodeOptions)
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports bad usage as every other error: one line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the message."""
+        line = " ".join(message.split())
+        self.exit(USAGE_ERROR, f"mxref: error: {line}; see {self.prog} --help\n")
+
+
+def integer(text: str) -> int:
+    """Return the integer that *text* is; its range is the library's to judge."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
+
+
+def integers(text: str) -> list[int]:
+    """Return the integers of a list separated by commas."""
+    return [integer(each) for each in text.split(",")]
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under a header, columns two spaces apart, numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    is_number = [all(isinstance(row[i], int) for row in rows) for i in range(len(header))]
+    for line in [list(header), *cells]:
+        columns = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, is_number, strict=True)
+        )
+        print("  ".join(columns).rstrip())
+
+
+def add_options(parser: argparse.ArgumentParser, options_type: type[EncodeOptions]) -> None:
+    """Add an option for every field of an option class, with the field's values, default and description."""
+    group = parser.add_argument_group("choices that the specifications leave open")
+    allowed, descriptions = choices(options_type), _descriptions(options_type)
+    for field in fields(options_type):
+        values = allowed.get(field.name)
+        text = f"{descriptions.get(field.name, '')} (default {field.default})".strip()
+        group.add_argument(
+            "--" + field.name.replace("_", "-"),
+            dest=_destination(field.name),
+            default=argparse.SUPPRESS,
+            type=str if values else integer,
+            choices=values,
+            metavar=None if values else "N",
+            help=text.replace("%", "%%"),
+        )
+
+
+def chosen_options(arguments: argparse.Namespace, options_type: type[_Options]) -> _Options:
+    """Return the options that the arguments of `add_options` ask for."""
+    given = {field.name: _destination(field.name) for field in fields(options_type)}
+    return options_type(**{name: getattr(arguments, d) for name, d in given.items() if hasattr(arguments, d)})
+
+
+def _destination(field_name: str) -> str:
+    return f"option_{field_name}"
+
+
+def _descriptions(options_type: type[EncodeOptions]) -> dict[str, str]:
+    """Return what the docstring of an option class and of its bases says of each field."""
+    found: dict[str, str] = {}
+    for each in reversed(options_type.__mro__):
+        for name, text in re.findall(
+            r"^ {8}(\w+): ([^:]+?)\.?$(?=\n {8}\w+:|\n\n|\n    $)", each.__doc__ or "", re.M
+        ):
+            found[name] = " ".join(text.split())
+    return found
