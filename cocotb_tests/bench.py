@@ -153,8 +153,14 @@ class StreamBench:
             await patience
         accepted, seen = now
         name, dot_of = self.scoreboard.name, self.stimulus.dot_of
-        last = f"last accepted: block {blocks[accepted - 1]} of {name(dot_of(blocks[accepted - 1]))}" if accepted else "none accepted"
-        waits = f"waiting for the result of {name(int(dots[seen]))}" if seen < len(dots) else "all results seen"
+        last = (
+            f"last accepted: block {blocks[accepted - 1]} of {name(dot_of(blocks[accepted - 1]))}"
+            if accepted
+            else "none accepted"
+        )
+        waits = (
+            f"waiting for the result of {name(int(dots[seen]))}" if seen < len(dots) else "all results seen"
+        )
         raise ProtocolError(
             f"hung: no transfer for {WATCHDOG_CYCLES} clock cycles; {accepted} of {len(blocks)} blocks accepted "
             f"({last}), {seen} of {len(dots)} results seen ({waits}); ready_o is {self._dut.ready_o.value}, "

@@ -82,7 +82,9 @@ class StreamDriver:
             # Right after the edge the ports still show what the edge sampled.
             while (seen := ready.value) is not ONE:
                 if seen is not ZERO:
-                    raise ProtocolError(f"ready_o is {seen} while block {block} is offered; it must be 0 or 1")
+                    raise ProtocolError(
+                        f"ready_o is {seen} while block {block} is offered; it must be 0 or 1"
+                    )
                 self.refused_cycles += 1
                 await edge
             self.accepted += 1

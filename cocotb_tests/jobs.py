@@ -135,7 +135,9 @@ def judge(
     try:
         bench = BenchResult.read(result)
     except OSError:
-        return Outcome(unit, pair, vectors, failures=[*failures, f"the bench left no result: {_reason(xml, log)}"])
+        return Outcome(
+            unit, pair, vectors, failures=[*failures, f"the bench left no result: {_reason(xml, log)}"]
+        )
     if bench.compared != vectors:
         failures.append(f"{bench.compared:,} of {vectors:,} vectors were compared")
     if failed and not (bench.mismatches or bench.failures):

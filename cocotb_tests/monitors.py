@@ -72,7 +72,9 @@ class StreamMonitor:
                 else:
                     held = value
             elif offer is not ZERO:
-                raise ProtocolError(f"valid_o is {offer} after result {len(results)} of this stream; it must be 0 or 1")
+                raise ProtocolError(
+                    f"valid_o is {offer} after result {len(results)} of this stream; it must be 0 or 1"
+                )
             elif held is not None:
                 raise ProtocolError(
                     f"valid_o fell before result {len(results)} of this stream, {_hex(held)}, was taken; "
@@ -90,7 +92,10 @@ class StreamMonitor:
             try:
                 values.append(result.to_unsigned())
             except ValueError:
-                return values, f"result_o is {result} in result {index} of this stream, with valid_o high; every bit must be 0 or 1"
+                return (
+                    values,
+                    f"result_o is {result} in result {index} of this stream, with valid_o high; every bit must be 0 or 1",
+                )
         return values, None
 
 

@@ -38,7 +38,9 @@ class Scoreboard:
         self._reports: list[str] = []
         self._failures: list[str] = []
 
-    def compare(self, dots: NDArray[np.int64], results: Sequence[int], scenario: str, seconds: float) -> list[tuple[int, int]]:
+    def compare(
+        self, dots: NDArray[np.int64], results: Sequence[int], scenario: str, seconds: float
+    ) -> list[tuple[int, int]]:
         """Compare the *results* of a stream of *dots* with the expected ones, one by one and in order.
 
         Args:
@@ -63,7 +65,9 @@ class Scoreboard:
             self.fail(f"{scenario}: {sentence}, at {self.name(int(dots[min(place, len(dots) - 1)]))}")
             return []
         if len(seen) > len(expected):
-            self.fail(f"{scenario}: {len(seen)} results for {len(expected)} vectors; {len(seen) - len(expected)} too many")
+            self.fail(
+                f"{scenario}: {len(seen)} results for {len(expected)} vectors; {len(seen) - len(expected)} too many"
+            )
         wrong = np.flatnonzero(expected[:paired] != seen[:paired])
         fresh = [(int(dots[i]), int(seen[i])) for i in wrong if int(dots[i]) not in self._mismatches]
         for dot, _ in fresh:
@@ -81,8 +85,12 @@ class Scoreboard:
         where = self._vectors.dot_slice(dot)
         pairs = [
             (
-                oracle.Block(self._vectors.a.format, int(self._vectors.a.scales[i]), self._vectors.a.codes[i].tolist()),
-                oracle.Block(self._vectors.b.format, int(self._vectors.b.scales[i]), self._vectors.b.codes[i].tolist()),
+                oracle.Block(
+                    self._vectors.a.format, int(self._vectors.a.scales[i]), self._vectors.a.codes[i].tolist()
+                ),
+                oracle.Block(
+                    self._vectors.b.format, int(self._vectors.b.scales[i]), self._vectors.b.codes[i].tolist()
+                ),
             )
             for i in range(where.start, where.stop)
         ]
@@ -94,7 +102,9 @@ class Scoreboard:
             *result_lines(wrong),
         ]
         if alone == expected:
-            lines.append("  hint: played alone after a reset it is right, so the fault depends on what came before it")
+            lines.append(
+                "  hint: played alone after a reset it is right, so the fault depends on what came before it"
+            )
             lines.append(f"  replay the stream: {self._replay}")
         else:
             lines.append(f"  replay: {self._replay} VECTOR={dot}")
@@ -119,7 +129,10 @@ class Scoreboard:
             compared=int(self._compared.sum()),
             comparisons=self._comparisons,
             seconds=self._seconds,
-            classes={each.name: int(self._compared[each.first : each.first + each.count].sum()) for each in self._vectors.classes},
+            classes={
+                each.name: int(self._compared[each.first : each.first + each.count].sum())
+                for each in self._vectors.classes
+            },
             mismatches=sorted(self._mismatches),
             reports=self._reports,
             failures=self._failures,
@@ -134,8 +147,14 @@ def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple
     paired = min(len(expected), len(seen))
     differing = np.flatnonzero(expected[:paired] != seen[:paired])
     if not len(differing):
-        if len(seen) > len(expected) and len(expected) and np.array_equal(seen[len(expected) :], expected[-1:].repeat(len(seen) - len(expected))):
-            return len(expected) - 1, f"the result is repeated: {len(seen) - len(expected)} more after the last"
+        if (
+            len(seen) > len(expected)
+            and len(expected)
+            and np.array_equal(seen[len(expected) :], expected[-1:].repeat(len(seen) - len(expected)))
+        ):
+            return len(
+                expected
+            ) - 1, f"the result is repeated: {len(seen) - len(expected)} more after the last"
         return None
     place = int(differing[0])
     for shift in range(1, _MAX_DISPLACEMENT + 1):

@@ -17,7 +17,7 @@ TESTS = 2 + len(STALLS)
 """Number of tests in this module; a run with fewer has failed."""
 
 _STALL_SHARE = 10  # every so many-th vector is played under each pattern of stalls
-_MIN_STALLED = 64
+_MIN_STALLED = 32
 _RESET_ROUNDS = 6
 
 
@@ -57,11 +57,15 @@ async def reset_in_mid_stream(dut: Any) -> None:
         longest = int(np.diff(bench.stimulus.bounds).max())
         await bench.play_and_cut(dots, scenario, rng.randint(5, 60) if round_ else DRAIN_CYCLES + longest)
         if scenario is CLOSED and dut.valid_o.value != Logic(1):
-            bench.scoreboard.fail("closed output: valid_o stays low while ready_i is low; an offer must not wait for ready_i")
+            bench.scoreboard.fail(
+                "closed output: valid_o stays low while ready_i is low; an offer must not wait for ready_i"
+            )
         await bench.reset(rng.randint(2, 4))
         # Every other round goes on at once, so that old and new data meet if they can.
         if round_ % 2 == 0 and (stale := await bench.watch(DRAIN_CYCLES)):
-            bench.scoreboard.fail(f"reset: {stale} results appeared after a reset although nothing had been sent")
+            bench.scoreboard.fail(
+                f"reset: {stale} results appeared after a reset although nothing had been sent"
+            )
         await bench.play(_sample(bench, f"restart {round_}")[:_MIN_STALLED], rng.choice((FULL_RATE, *STALLS)))
     bench.finish()
 

@@ -81,7 +81,9 @@ def parse_pair(text: str) -> FormatPair:
     """
     names = [name.strip() for name in text.split("*")]
     if len(names) > 2:
-        raise UnknownNameError(f"format pair {text!r} names {len(names)} formats; use one format, or two as A*B")
+        raise UnknownNameError(
+            f"format pair {text!r} names {len(names)} formats; use one format, or two as A*B"
+        )
     return FormatPair(get_format(names[0]), get_format(names[-1]))
 
 
