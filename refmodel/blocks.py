@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from refmodel.elements import Overflow, as_codes, as_float, check_encoding, decode_table, encode_exact
+from refmodel.elements import Overflow, as_codes, as_float, check_encoding, decode_table, encode_exact, widen
 from refmodel.errors import DtypeError, ShapeError
 from refmodel.formats import BlockFormat, get_format
 from refmodel.rounding import Rounding
@@ -171,7 +171,7 @@ def dequantize(blocks: Blocks, dtype: DTypeLike = np.float32) -> NDArray[Any]:
     """Return the values that *blocks* stand for, in the original shape (MX-5.1-h to MX-5.1-k).
 
     Every value is exact in float64 and, unless it overflows, in float32 (D-7); conversion to *dtype*
-    rounds once, to nearest even, and overflows to infinity (A-23).
+    rounds once, to nearest even, and overflows to infinity (A-23). NaN is 0x7FC00000 in float32 (A-12).
 
     Args:
         blocks: The blocks.
@@ -227,7 +227,7 @@ def _as_blocks(values: NDArray[Any], size: int) -> NDArray[np.float64]:
     *lead, length = values.shape
     n_blocks = -(-length // size)
     blocks = np.zeros((*lead, n_blocks * size), np.float64)
-    blocks[..., :length] = values
+    blocks[..., :length] = widen(values)
     return blocks.reshape(*lead, n_blocks, size)
 
 

@@ -41,7 +41,7 @@ def decode(fmt: str | NumberFormat, codes: ArrayLike) -> NDArray[np.float64]:
         codes: Integer array of any shape, each item a code of the format.
 
     Returns:
-        float64 values; NaN codes give NaN, the sign of zero and infinity is kept (MX-5.3-a, MX-5.3-b,
+        float64 values; NaN codes give the positive quiet NaN, the sign of zero and infinity is kept (MX-5.3-a, MX-5.3-b,
         MX-5.3.4-h, MX-5.4.1-d).
 
     Raises:
@@ -83,9 +83,7 @@ def encode(
     element = get_element(fmt)
     check_encoding(element, rounding, overflow)
     array = as_float(values)
-    return encode_exact(element, array.astype(np.float64).reshape(-1), rounding, overflow).reshape(
-        array.shape
-    )
+    return encode_exact(element, widen(array).reshape(-1), rounding, overflow).reshape(array.shape)
 
 
 def check_encoding(element: ElementFormat, rounding: str, overflow: str) -> None:
@@ -173,7 +171,8 @@ def decode_table(fmt: NumberFormat) -> NDArray[np.float64]:
         table[magnitude > fmt.max_code] = np.nan
         if fmt.infinity_code is not None:
             table[magnitude == fmt.infinity_code] = np.inf
-        table = np.where(codes & fmt.sign_mask, -table, table)
+        # NaN stays positive whatever its sign bit: one pattern in Float32, 0x7FC00000 (A-12).
+        table = np.where((codes & fmt.sign_mask != 0) & ~np.isnan(table), -table, table)
     table.flags.writeable = False
     return table
 
@@ -199,6 +198,12 @@ def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArra
                 f"codes run from 0 to {(1 << fmt.bits) - 1:#x}"
             )
     return array.astype(np.uint8, copy=False)
+
+
+def widen(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return floating *values* as float64, exactly; a signalling NaN becomes quiet without a warning."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
 
 
 def as_float(values: ArrayLike, what: str = "values") -> NDArray[Any]:
