@@ -18,9 +18,9 @@ ZERO, ONE = Logic(0), Logic(1)
 class StreamDriver:
     """Drives valid_i and the operand ports of a unit, one block a transfer.
 
-    Once offered, a block stays on the ports until it is accepted. In a gap valid_i is low and the operand ports
-    carry what must not matter: X where the simulator has it, else NaN scales under all-ones codes with both
-    block marks set.
+    Once offered, a block stays on the ports until it is accepted. In a gap valid_i is low and the operand
+    ports carry what must not matter: X where the simulator has it, else NaN scales under all-ones codes with
+    both block marks set.
 
     Attributes:
         accepted: Number of blocks accepted since the last `send` began.

@@ -1,4 +1,4 @@
-"""Lint the RTL: `python -m cocotb_tests.lint` runs Verilator -Wall over every unit for every pair of element formats."""
+"""Lint the RTL: `python -m cocotb_tests.lint` runs Verilator -Wall over every unit and pair of formats."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class WrongDot:
 
 
 def operand_lines(dot: WrongDot, max_blocks: int) -> list[str]:
-    """Return the operands of the first *max_blocks* blocks, one line for each lane that has a non-zero code."""
+    """Return the operands of the first *max_blocks* blocks, a line for each lane with a non-zero code."""
     lines = []
     for index, (a, b) in enumerate(dot.pairs[:max_blocks]):
         lines.append(f"  block {index}: scale A {_scale(a)}, scale B {_scale(b)}")
@@ -66,7 +66,7 @@ def result_lines(dot: WrongDot) -> list[str]:
 
 
 def ulp_difference(expected: int, seen: int) -> int | None:
-    """Return how many Float32 values lie from *expected* to *seen*; None where either is NaN. +0 and -0 count 0."""
+    """Return the steps from *expected* to *seen* among all Float32 values, +0 = -0; None if either is NaN."""
     if _is_nan(expected) or _is_nan(seen):
         return None
     return _ordinal(seen) - _ordinal(expected)
@@ -102,7 +102,7 @@ def _special_hints(dot: WrongDot) -> list[str]:
         return ["overflow: the rounded sum is beyond the largest Float32 and must become Inf"]
     if seen & ~SIGN_BIT == INFINITY_BITS:
         return [
-            "overflow: Inf although the rounded sum is finite; look at the exponent range, or at Inf codes of the format"
+            "overflow: Inf although the rounded sum is finite; look at the exponent range and the Inf codes"
         ]
     return []
 
@@ -134,7 +134,7 @@ def _finite_hints(dot: WrongDot) -> Iterator[str]:
     if not expected.is_zero and not seen.is_zero:
         power = _power_of_two(seen.value / expected.value)
         if power:
-            yield f"scale factor: seen is expected * 2^{power}; look at exponent biases and the sum of the scales"
+            yield f"scale factor: seen is expected * 2^{power}; look at the biases and the sum of the scales"
 
 
 def _operand_hints(dot: WrongDot, *, try_lanes: bool) -> Iterator[str]:

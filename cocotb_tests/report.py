@@ -21,7 +21,7 @@ def make_console() -> Console:
 
 
 def print_problems(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print every failure, all explained mismatches of the first job that has any, and one of each other job."""
+    """Print every failure, all explained mismatches of the first job that has any, and one of each other."""
     limit = None
     for outcome in outcomes:
         if outcome.passed:
@@ -62,9 +62,9 @@ def print_table(console: Console, outcomes: Sequence[Outcome], sim: str) -> None
             f" + {len(outcome.failures)} failures" if outcome.failures else ""
         )
         table.add_row(
-            outcome.unit.name, outcome.pair.name.replace("*", " x "), outcome.unit.rule, f"{outcome.vectors:,}", wrong,
-            f"{hit}/{len(outcome.classes)}", _rate(outcome.comparisons, outcome.seconds),
-            style=None if outcome.passed else "red",
+            outcome.unit.name, outcome.pair.name.replace("*", " x "), outcome.unit.rule,
+            f"{outcome.vectors:,}", wrong, f"{hit}/{len(outcome.classes)}",
+            _rate(outcome.comparisons, outcome.seconds), style=None if outcome.passed else "red",
         )  # fmt: skip
     console.print(table)
 

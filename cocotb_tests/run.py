@@ -1,7 +1,7 @@
 """Simulate the units against the reference model: `python -m cocotb_tests.run --help`.
 
-For each unit and format pair: make vectors, build, play them, compare. Ends with one table and exit code 0 (all
-right), 1 (a mismatch or another failure of a DUT), or 2 (could not run; one line says why and what to do).
+For each unit and format pair: make vectors, build, play them, compare. Ends with one table and exit code 0
+(all right), 1 (a mismatch or another failure of a DUT), or 2 (could not run; one line says why).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,7 +28,7 @@ from refmodel.vectors.pairs import TensorPair, load_pairs
 CANNOT_RUN = 2
 INTERRUPTED = 130
 DEFAULT_COUNT = {"verilator": {False: 20_000, True: 5_000}, "icarus": {False: 500, True: 500}}
-"""Vectors a set by default: by simulator, and by whether the unit's vectors are of several blocks (about 5)."""
+"""Vectors a set by default: by simulator, and by whether vectors are of several blocks (about 5)."""
 
 DEFAULT_INPUT = ROOT / "vectors" / "real" / "minilm.safetensors"
 WORKERS = 2

@@ -1,4 +1,4 @@
-"""Scoreboard: compares the results of a stream with the vectors, tells lost order from wrong bits, keeps the tally."""
+"""Scoreboard: compares results with the vectors, tells lost order from wrong bits, keeps the tally."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ class Scoreboard:
             self.fail(f"{scenario}: {sentence}, at {self.name(int(dots[min(place, len(dots) - 1)]))}")
             return []
         if len(seen) > len(expected):
-            self.fail(
-                f"{scenario}: {len(seen)} results for {len(expected)} vectors; {len(seen) - len(expected)} too many"
-            )
+            self.fail(f"{scenario}: {len(seen)} results for {len(expected)} vectors")
         wrong = np.flatnonzero(expected[:paired] != seen[:paired])
         fresh = [(int(dots[i]), int(seen[i])) for i in wrong if int(dots[i]) not in self._mismatches]
         for dot, _ in fresh:
@@ -140,7 +138,7 @@ class Scoreboard:
 
 
 def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple[int, str] | None:
-    """Return (place, sentence) if *seen* is *expected* with results dropped, repeated or exchanged; else None.
+    """Return (place, sentence) if *seen* is *expected* with results dropped, repeated or exchanged.
 
     A stream that stopped early, each result right, is no order fault; neither is one with wrong values only.
     """

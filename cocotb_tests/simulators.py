@@ -41,8 +41,8 @@ def prepare(sim: str) -> str:
     """
     if sim not in SIMULATORS:
         raise unknown_name("simulator", sim, SIMULATORS)
-    # Settings meant for other benches must neither filter these tests nor turn X into numbers, and variables given to
-    # `make sim` must not reach the make that compiles.
+    # Settings meant for other benches must neither filter these tests nor turn X into numbers, and variables
+    # given to `make sim` must not reach the make that compiles.
     for variable in [*os.environ]:
         if variable.startswith(("COCOTB_", "GPI_")) or variable in _FOREIGN_VARIABLES:
             del os.environ[variable]
@@ -182,15 +182,16 @@ def _build_verilator(
     libs = cocotb_tools.config.libs_dir
     _run(
         [
-            "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "--top-module", top, "-o", top,
-            "--timescale", "/".join(TIMESCALE), "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
+            "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "-o", top,
+            "--top-module", top, "--timescale", "/".join(TIMESCALE),
+            "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
             *(f"-G{name}={value}" for name, value in parameters.items()),
             control, cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp", *sources,
         ],
         directory, f"verilator refuses {top}",
     )  # fmt: skip
-    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header. -O1: the Python side of
-    # the bench takes far longer than the design, and -O2 longer to compile.
+    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header. -O1: of the levels
+    # at which the Python side of the bench dominates, the quickest to compile.
     make = ["make", "-C", directory, "-f", "Vtop.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1"]
     failed = f"the C++ compiler refuses what verilator made of {top}"
     with _runtime_lock:

@@ -1,4 +1,4 @@
-"""Tests of a unit with the stream ports of mx_dot: every vector at full rate, samples under stalls, and resets."""
+"""Tests of a unit with the ports of mx_dot: every vector at full rate, samples under stalls, and resets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def stalls(dut: Any, scenario: Scenario) -> None:
 
 @cocotb.test()
 async def reset_in_mid_stream(dut: Any) -> None:
-    """Reset drops what is in flight and nothing of it appears later; the next stream is right from its first block."""
+    """Reset drops what is in flight, nothing of it appears later, and the next stream is right at once."""
     bench = StreamBench(dut)
     await bench.start()
     rng = random.Random(f"{bench.settings.seed}/reset")
@@ -71,7 +71,7 @@ async def reset_in_mid_stream(dut: Any) -> None:
 
 
 def _sample(bench: StreamBench, name: str) -> NDArray[np.int64]:
-    """Return evenly spread dots in ascending order, so of every class, with an offset of their own for each *name*."""
+    """Return evenly spread dots in ascending order, so of every class, with an offset for each *name*."""
     count = min(bench.stimulus.dots, max(_MIN_STALLED, bench.stimulus.dots // _STALL_SHARE))
     offset = random.Random(f"{bench.settings.seed}/{name}").random()
     return ((np.arange(count) + offset) * bench.stimulus.dots / count).astype(np.int64)

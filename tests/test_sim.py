@@ -1,4 +1,4 @@
-"""The RTL units against the model in both simulators, and what `make sim` says of bad input and of planted faults."""
+"""The RTL units against the model in both simulators; bad input to `make sim`; planted faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ FAULTS = {
         "mxfp8_e4m3", "seen is expected * 2^2",
     ),
     "tie_rounded_away": (
-        "mx_round_fp32.sv", "guard && (sticky || is_odd)", "guard", "mxfp8_e4m3", "a tie, which goes to even; seen went up",
+        "mx_round_fp32.sv", "guard && (sticky || is_odd)", "guard",
+        "mxfp8_e4m3", "a tie, which goes to even; seen went up",
     ),
 }  # fmt: skip
 
