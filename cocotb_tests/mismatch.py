@@ -39,12 +39,12 @@ def operand_lines(dot: WrongDot, max_blocks: int) -> list[str]:
         lanes = [lane for lane in range(len(a.codes)) if a.codes[lane] or b.codes[lane]]
         if lanes:
             lines.append(
-                f"    lane  {f'A {a.format.element.name}':<24}{f'B {b.format.element.name}':<24}product"
+                f"    lane  {f'A {a.format.element.name}':<26}{f'B {b.format.element.name}':<26}product"
             )
         for lane in lanes:
             x, y = _element(a, lane), _element(b, lane)
             lines.append(
-                f"    {lane:>4}  {_coded(a, lane, x):<24}{_coded(b, lane, y):<24}{_decimal(product(x, y))}"
+                f"    {lane:>4}  {_coded(a, lane, x):<26}{_coded(b, lane, y):<26}{_decimal(product(x, y))}"
             )
         if len(lanes) < len(a.codes):
             lines.append(f"    all {'other ' if lanes else ''}codes are 0")
@@ -209,7 +209,7 @@ def _element(block: oracle.Block, lane: int) -> Number:
 
 
 def _coded(block: oracle.Block, lane: int, value: Number) -> str:
-    return f"0x{block.codes[lane]:0{_hex_digits(block.format)}x}  {_decimal(value)}"
+    return f"0x{block.codes[lane]:0{_hex_digits(block.format)}x}  {_decimal(value)} "
 
 
 def _hex_digits(fmt: BlockFormat) -> int:

@@ -16,6 +16,7 @@ from refmodel.vectors.dotset import DotVectors
 MAX_REPORTS = 3
 _MAX_REPORTED_BLOCKS = 4
 _MAX_DISPLACEMENT = 4  # an order fault moves results by at most so many places; more is called lost count
+_CONVINCING = 4  # so many displaced results in a row, in a stream cut short, are no coincidence
 
 
 class Scoreboard:
@@ -168,8 +169,9 @@ def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple
 
 
 def _is_prefix(part: NDArray[np.uint32], whole: NDArray[np.uint32]) -> bool:
-    """Whether *part* begins *whole*, or is it, and says something at all."""
-    return 0 < len(part) <= len(whole) and np.array_equal(part, whole[: len(part)])
+    """Whether *part* is *whole*, or begins it and is too long for that to be an accident of wrong values."""
+    long_enough = len(part) == len(whole) > 0 or _CONVINCING <= len(part) <= len(whole)
+    return long_enough and np.array_equal(part, whole[: len(part)])
 
 
 def _results(count: int) -> str:
