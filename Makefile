@@ -49,8 +49,8 @@ $(VENV)/.sim: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	@echo "installing the packages of extra 'test' into $(VENV) ..."
-	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[test]'
+	@echo "installing the packages of extras 'test' and 'torch' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[test,torch]'
 	@touch $@
 
 $(BIN)/python:

@@ -1,4 +1,4 @@
-"""The bench around one DUT: clock, reset, driver, monitor, scoreboard, watchdog, and streams played through them."""
+"""The bench around one DUT: clock, reset, driver, monitor, scoreboard, watchdog, and how streams play."""
 
 from __future__ import annotations
 
@@ -152,11 +152,18 @@ class StreamBench:
             before = now
             await patience
         accepted, seen = now
-        name, dot_of = self.scoreboard.name, self.stimulus.dot_of
-        last = f"last accepted: block {blocks[accepted - 1]} of {name(dot_of(blocks[accepted - 1]))}" if accepted else "none accepted"
-        waits = f"waiting for the result of {name(int(dots[seen]))}" if seen < len(dots) else "all results seen"
+        # The block on the ports if it was refused, else the last that was accepted.
+        block = self.driver.offered
+        shown = "nothing was offered"
+        if block is not None:
+            state = "last accepted" if accepted == len(blocks) else "now offered"
+            shown = f"{state}: block {block} of {self.scoreboard.name(self.stimulus.dot_of(block))}"
+        waits = "all results seen"
+        if seen < len(dots):
+            waits = f"waiting for the result of {self.scoreboard.name(int(dots[seen]))}"
         raise ProtocolError(
-            f"hung: no transfer for {WATCHDOG_CYCLES} clock cycles; {accepted} of {len(blocks)} blocks accepted "
-            f"({last}), {seen} of {len(dots)} results seen ({waits}); ready_o is {self._dut.ready_o.value}, "
-            f"valid_o is {self._dut.valid_o.value}"
+            f"hung: no transfer for {WATCHDOG_CYCLES} clock cycles; "
+            f"{accepted} of {len(blocks)} blocks accepted, {shown}; "
+            f"{seen} of {len(dots)} results seen, {waits}; "
+            f"ready_o is {self._dut.ready_o.value}, valid_o is {self._dut.valid_o.value}"
         )

@@ -18,9 +18,9 @@ ZERO, ONE = Logic(0), Logic(1)
 class StreamDriver:
     """Drives valid_i and the operand ports of a unit, one block a transfer.
 
-    Once offered, a block stays on the ports until it is accepted. In a gap valid_i is low and the operand ports
-    carry what must not matter: X where the simulator has it, else NaN scales under all-ones codes with both
-    block marks set.
+    Once offered, a block stays on the ports until it is accepted. In a gap valid_i is low and the operand
+    ports carry what must not matter: X where the simulator has it, else NaN scales under all-ones codes with
+    both block marks set.
 
     Attributes:
         accepted: Number of blocks accepted since the last `send` began.
@@ -82,7 +82,9 @@ class StreamDriver:
             # Right after the edge the ports still show what the edge sampled.
             while (seen := ready.value) is not ONE:
                 if seen is not ZERO:
-                    raise ProtocolError(f"ready_o is {seen} while block {block} is offered; it must be 0 or 1")
+                    raise ProtocolError(
+                        f"ready_o is {seen} while block {block} is offered; it must be 0 or 1"
+                    )
                 self.refused_cycles += 1
                 await edge
             self.accepted += 1

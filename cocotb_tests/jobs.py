@@ -36,7 +36,7 @@ class Outcome:
         comparisons: Number of comparisons, the repetitions under stalls included.
         seconds: Wall-clock time in which those were streamed.
         reports: Explanations of the first mismatches.
-        failures: Sentences about everything else that is wrong; a job is right if this and mismatches are empty.
+        failures: Sentences about everything else that is wrong; a right job has none, and no mismatches.
     """
 
     unit: Unit
@@ -107,8 +107,9 @@ class Bench:
         result.unlink(missing_ok=True)
         settings = Settings(unit.name, str(directory), seed, str(result), replay, vector)
         xml = simulators.run(
-            self.sim, top=unit.name, test_module=test_module or tests.__name__, build_directory=build_directory,
-            run_directory=run_directory, seed=seed, environment=settings.environment(), log=log,
+            self.sim, top=unit.name, test_module=test_module or tests.__name__,
+            build_directory=build_directory, run_directory=run_directory, seed=seed,
+            environment=settings.environment(), log=log,
         )  # fmt: skip
         return judge(unit, pair, vectors.dots if vector is None else 1, tests.TESTS, xml, result, log)
 
@@ -135,7 +136,9 @@ def judge(
     try:
         bench = BenchResult.read(result)
     except OSError:
-        return Outcome(unit, pair, vectors, failures=[*failures, f"the bench left no result: {_reason(xml, log)}"])
+        return Outcome(
+            unit, pair, vectors, failures=[*failures, f"the bench left no result: {_reason(xml, log)}"]
+        )
     if bench.compared != vectors:
         failures.append(f"{bench.compared:,} of {vectors:,} vectors were compared")
     if failed and not (bench.mismatches or bench.failures):
@@ -150,5 +153,5 @@ def _reason(xml: Path, log: Path) -> str:
     """What the first failed test says, and where the log is."""
     if xml.is_file():
         for failure in ElementTree.parse(xml).getroot().iter("failure"):
-            return f"{failure.get('error_type', '')} {failure.get('error_msg', failure.get('message', ''))}; see {log}"
+            return f"{failure.get('error_type', '')} {failure.get('error_msg', '')}; see {log}"
     return f"see {log}"

@@ -1,4 +1,4 @@
-"""Lint the RTL: `python -m cocotb_tests.lint` runs Verilator -Wall over every unit for every pair of element formats."""
+"""Lint the RTL: `python -m cocotb_tests.lint` runs Verilator -Wall over every unit and pair of formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ def main() -> int:
         print(f"make lint: {error}", file=sys.stderr)
         return 2
     for unit, (a, b) in itertools.product(UNITS, itertools.product(ELEMENT_PARAMETER.values(), repeat=2)):
-        command = ["verilator", "--lint-only", "-Wall", "--top-module", unit, f"-GAFormat={a}", f"-GBFormat={b}"]
+        command = [
+            "verilator",
+            "--lint-only",
+            "-Wall",
+            "--top-module",
+            unit,
+            f"-GAFormat={a}",
+            f"-GBFormat={b}",
+        ]
         result = subprocess.run([*command, *map(str, rtl_sources())], capture_output=True, text=True)
         if result.returncode or result.stderr:
             print(f"{unit} AFormat={a} BFormat={b}:\n{result.stderr}", file=sys.stderr)

@@ -32,19 +32,19 @@ class WrongDot:
 
 
 def operand_lines(dot: WrongDot, max_blocks: int) -> list[str]:
-    """Return the operands of the first *max_blocks* blocks, one line for each lane that has a non-zero code."""
+    """Return the operands of the first *max_blocks* blocks, a line for each lane with a non-zero code."""
     lines = []
     for index, (a, b) in enumerate(dot.pairs[:max_blocks]):
         lines.append(f"  block {index}: scale A {_scale(a)}, scale B {_scale(b)}")
         lanes = [lane for lane in range(len(a.codes)) if a.codes[lane] or b.codes[lane]]
         if lanes:
             lines.append(
-                f"    lane  {f'A {a.format.element.name}':<24}{f'B {b.format.element.name}':<24}product"
+                f"    lane  {f'A {a.format.element.name}':<26}{f'B {b.format.element.name}':<26}product"
             )
         for lane in lanes:
             x, y = _element(a, lane), _element(b, lane)
             lines.append(
-                f"    {lane:>4}  {_coded(a, lane, x):<24}{_coded(b, lane, y):<24}{_decimal(product(x, y))}"
+                f"    {lane:>4}  {_coded(a, lane, x):<26}{_coded(b, lane, y):<26}{_decimal(product(x, y))}"
             )
         if len(lanes) < len(a.codes):
             lines.append(f"    all {'other ' if lanes else ''}codes are 0")
@@ -66,7 +66,7 @@ def result_lines(dot: WrongDot) -> list[str]:
 
 
 def ulp_difference(expected: int, seen: int) -> int | None:
-    """Return how many Float32 values lie from *expected* to *seen*; None where either is NaN. +0 and -0 count 0."""
+    """Return the steps from *expected* to *seen* among all Float32 values, +0 = -0; None if either is NaN."""
     if _is_nan(expected) or _is_nan(seen):
         return None
     return _ordinal(seen) - _ordinal(expected)
@@ -88,14 +88,22 @@ def _special_hints(dot: WrongDot) -> list[str]:
     if _is_nan(seen):
         return ["NaN handling: neither a NaN operand, nor Inf * 0, nor Inf - Inf is among the operands"]
     if seen ^ expected == SIGN_BIT:
-        return ["sign of zero: right magnitude, wrong sign" if seen in (0, SIGN_BIT) else "sign: right magnitude, wrong sign"]
+        return [
+            "sign of zero: right magnitude, wrong sign"
+            if seen in (0, SIGN_BIT)
+            else "sign: right magnitude, wrong sign"
+        ]
     if expected & ~SIGN_BIT == INFINITY_BITS:
-        elements = (_element(block, k) for pair in dot.pairs for block in pair for k in range(len(block.codes)))
+        elements = (
+            _element(block, k) for pair in dot.pairs for block in pair for k in range(len(block.codes))
+        )
         if any(element.kind == "infinite" for element in elements):
             return ["Inf handling: an operand is infinite, so the result must be"]
         return ["overflow: the rounded sum is beyond the largest Float32 and must become Inf"]
     if seen & ~SIGN_BIT == INFINITY_BITS:
-        return ["overflow: Inf although the rounded sum is finite; look at the exponent range, or at Inf codes of the format"]
+        return [
+            "overflow: Inf although the rounded sum is finite; look at the exponent range and the Inf codes"
+        ]
     return []
 
 
@@ -114,20 +122,22 @@ def _nan_cause(dot: WrongDot) -> str:
 
 
 def _finite_hints(dot: WrongDot) -> Iterator[str]:
-    yield from _operand_hints(dot)
     expected, seen = oracle.from_float32(dot.expected), oracle.from_float32(dot.seen)
+    is_one_ulp = ulp_difference(dot.expected, dot.seen) in (-1, 1)
+    if is_one_ulp:
+        yield _rounding_hint(dot)
+    yield from _operand_hints(
+        dot, try_lanes=not is_one_ulp
+    )  # so small a difference fits many a lane by chance
     if seen.is_zero and dot.expected & ~SIGN_BIT < 0x0080_0000:
         yield "underflow: a subnormal result is flushed to zero"
     if not expected.is_zero and not seen.is_zero:
         power = _power_of_two(seen.value / expected.value)
         if power:
-            yield f"scale factor: seen is expected * 2^{power}; look at exponent biases and the sum of the scales"
-    ulps = ulp_difference(dot.expected, dot.seen)
-    if ulps is not None and abs(ulps) == 1:
-        yield _rounding_hint(dot)
+            yield f"scale factor: seen is expected * 2^{power}; look at the biases and the sum of the scales"
 
 
-def _operand_hints(dot: WrongDot) -> Iterator[str]:
+def _operand_hints(dot: WrongDot, *, try_lanes: bool) -> Iterator[str]:
     """Hints from the oracle's answer to changed operands: which misreading gives exactly what was seen."""
     if len(dot.pairs) > 1:
         for count in range(1, len(dot.pairs)):
@@ -138,7 +148,7 @@ def _operand_hints(dot: WrongDot) -> Iterator[str]:
     flushed = [(_without_subnormals(a), _without_subnormals(b)) for a, b in dot.pairs]
     if flushed != dot.pairs and _result(flushed, dot.rule) == dot.seen:
         yield "element decoding: as if subnormal elements were zero"
-    if len(dot.pairs) <= _MAX_BLOCKS_TRIED:
+    if try_lanes and len(dot.pairs) <= _MAX_BLOCKS_TRIED:
         for index, (a, b) in enumerate(dot.pairs):
             for lane in range(len(a.codes)):
                 if not (a.codes[lane] and b.codes[lane]):
@@ -159,15 +169,22 @@ def _rounding_hint(dot: WrongDot) -> str:
     low_magnitude, high_magnitude = (abs(oracle.from_float32(bits).value) for bits in (low, high))
     position = (abs(exact) - low_magnitude) / (high_magnitude - low_magnitude)
     if not 0 <= position <= 1:
-        return "sum: one ulp off, and the exact sum does not lie between the two; a low bit of the sum is wrong"
+        return (
+            "sum: one ulp off, and the exact sum does not lie between the two; a low bit of the sum is wrong"
+        )
     from_tie = position - Fraction(1, 2)
     went = "down" if dot.seen == low else "up"
     if from_tie == 0:
         return f"rounding: the exact sum is a tie, which goes to even; seen went {went} in magnitude"
-    where = f"{float(abs(from_tie)):.3g} ulp {'above' if from_tie > 0 else 'below'} the tie"
-    if from_tie > 0 and abs(from_tie) < Fraction(1, 4):
-        return f"rounding: the exact sum is {where} and must go up; seen went down, as if the sticky bit were lost"
-    return f"rounding: the exact magnitude is {where}; seen went {went}"
+    where = f"{float(abs(from_tie)):.3g} ulp {'above' if from_tie > 0 else 'below'} a tie"
+    if from_tie < 0:
+        return f"rounding: the exact magnitude is {where} and must go down; seen went up"
+    lost = (
+        "as if the sticky bit were lost (to even) or the sum truncated"
+        if low % 2 == 0
+        else "as if it were truncated"
+    )
+    return f"rounding: the exact magnitude is {where} and must go up; seen went down, {lost}"
 
 
 def _result(pairs: list[tuple[oracle.Block, oracle.Block]], rule: str) -> int:
@@ -192,7 +209,7 @@ def _element(block: oracle.Block, lane: int) -> Number:
 
 
 def _coded(block: oracle.Block, lane: int, value: Number) -> str:
-    return f"0x{block.codes[lane]:0{_hex_digits(block.format)}x}  {_decimal(value)}"
+    return f"0x{block.codes[lane]:0{_hex_digits(block.format)}x}  {_decimal(value)} "
 
 
 def _hex_digits(fmt: BlockFormat) -> int:

@@ -1,4 +1,4 @@
-"""Monitor of the result side: takes results under a pattern of back-pressure and checks the valid/ready rules."""
+"""Monitor of the result side: takes results under a pattern of back-pressure and checks the protocol."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class StreamMonitor:
         """Take results for ever; start it just after a rising edge and cancel it to end.
 
         Raises:
-            ProtocolError: If valid_o is neither 0 nor 1, or if, between being offered and being taken, a result
-                changes or valid_o falls.
+            ProtocolError: If valid_o is neither 0 nor 1, or if a result, between being offered and being
+                taken, changes or valid_o falls.
         """
         edge, valid, ready, result = self._edge, self._valid, self._ready, self._result
         results, expected = self.results, self._expected
@@ -61,8 +61,8 @@ class StreamMonitor:
                 value = result.value
                 if held is not None and value != held:
                     raise ProtocolError(
-                        f"result_o changed from {_hex(held)} to {_hex(value)} while valid_o was high and ready_i low "
-                        f"(result {len(results)} of this stream); it must stay until it is taken"
+                        f"result_o changed from {_hex(held)} to {_hex(value)} while valid_o was high and "
+                        f"ready_i low (result {len(results)} of this stream); it must stay until it is taken"
                     )
                 if taking:
                     held = None
@@ -72,7 +72,9 @@ class StreamMonitor:
                 else:
                     held = value
             elif offer is not ZERO:
-                raise ProtocolError(f"valid_o is {offer} after result {len(results)} of this stream; it must be 0 or 1")
+                raise ProtocolError(
+                    f"valid_o is {offer} after result {len(results)} of this stream; it must be 0 or 1"
+                )
             elif held is not None:
                 raise ProtocolError(
                     f"valid_o fell before result {len(results)} of this stream, {_hex(held)}, was taken; "
@@ -84,13 +86,16 @@ class StreamMonitor:
                 taking = take
 
     def values(self) -> tuple[list[int], str | None]:
-        """Return the results as unsigned integers up to the first that has an X or Z, and a sentence about that one."""
+        """Return the results as unsigned integers up to the first with an X or Z, and a sentence on it."""
         values = []
         for index, result in enumerate(self.results):
             try:
                 values.append(result.to_unsigned())
             except ValueError:
-                return values, f"result_o is {result} in result {index} of this stream, with valid_o high; every bit must be 0 or 1"
+                return (
+                    values,
+                    f"result_o is {result} in result {index} of this stream; every bit must be 0 or 1",
+                )
         return values, None
 
 

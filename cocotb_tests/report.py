@@ -21,25 +21,30 @@ def make_console() -> Console:
 
 
 def print_problems(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print every failure and the first mismatches of each job."""
+    """Print every failure, all explained mismatches of the first job that has any, and one of each other."""
+    limit = None
     for outcome in outcomes:
         if outcome.passed:
             continue
         console.rule(f"{outcome.unit.name} {outcome.pair.name}", align="left", style="red")
-        for text in (*outcome.reports, *(f"FAILURE {sentence}" for sentence in outcome.failures)):
+        for text in (*outcome.reports[:limit], *(f"FAILURE {sentence}" for sentence in outcome.failures)):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
         if outcome.mismatches:
+            limit = 1
             shown = ", ".join(map(str, outcome.mismatches[:_MAX_SHOWN]))
             more = ", ..." if len(outcome.mismatches) > _MAX_SHOWN else ""
-            console.print(
-                f"{len(outcome.mismatches):,} of {outcome.vectors:,} vectors are wrong: {shown}{more}", markup=False, highlight=False
-            )
+            total = f"{len(outcome.mismatches):,} of {outcome.vectors:,} vectors are wrong: {shown}{more}"
+            console.print(total, markup=False, highlight=False)
 
 
 def print_table(console: Console, outcomes: Sequence[Outcome], sim: str) -> None:
     """Print one line a job, and the totals."""
-    table = Table(title=f"{sim}: RTL against model, bit for bit", title_justify="left", show_footer=True, box=SIMPLE)
-    vectors, mismatches = (sum(values) for values in zip(*((o.vectors, len(o.mismatches)) for o in outcomes), strict=True))
+    table = Table(
+        title=f"{sim}: RTL against model, bit for bit", title_justify="left", show_footer=True, box=SIMPLE
+    )
+    vectors, mismatches = (
+        sum(values) for values in zip(*((o.vectors, len(o.mismatches)) for o in outcomes), strict=True)
+    )
     seconds = sum(outcome.seconds for outcome in outcomes)
     passed = all(outcome.passed for outcome in outcomes)
     table.add_column("unit", footer="total", no_wrap=True)
@@ -48,14 +53,18 @@ def print_table(console: Console, outcomes: Sequence[Outcome], sim: str) -> None
     table.add_column("vectors", footer=f"{vectors:,}", justify="right")
     table.add_column("mismatches", footer=f"{mismatches:,}", justify="right")
     table.add_column("classes", justify="right")
-    table.add_column("vectors/s", footer=_rate(sum(o.comparisons for o in outcomes), seconds), justify="right")
+    table.add_column(
+        "vectors/s", footer=_rate(sum(o.comparisons for o in outcomes), seconds), justify="right"
+    )
     for outcome in outcomes:
         hit = sum(count > 0 for count in outcome.classes.values())
-        wrong = f"{len(outcome.mismatches):,}" + (f" + {len(outcome.failures)} failures" if outcome.failures else "")
+        wrong = f"{len(outcome.mismatches):,}" + (
+            f" + {len(outcome.failures)} failures" if outcome.failures else ""
+        )
         table.add_row(
-            outcome.unit.name, outcome.pair.name.replace("*", " x "), outcome.unit.rule, f"{outcome.vectors:,}", wrong,
-            f"{hit}/{len(outcome.classes)}", _rate(outcome.comparisons, outcome.seconds),
-            style=None if outcome.passed else "red",
+            outcome.unit.name, outcome.pair.name.replace("*", " x "), outcome.unit.rule,
+            f"{outcome.vectors:,}", wrong, f"{hit}/{len(outcome.classes)}",
+            _rate(outcome.comparisons, outcome.seconds), style=None if outcome.passed else "red",
         )  # fmt: skip
     console.print(table)
 

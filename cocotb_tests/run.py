@@ -1,7 +1,7 @@
 """Simulate the units against the reference model: `python -m cocotb_tests.run --help`.
 
-For each unit and format pair: make vectors, build, play them, compare. Ends with one table and exit code 0 (all
-right), 1 (a mismatch or another failure of a DUT), or 2 (could not run; one line says why and what to do).
+For each unit and format pair: make vectors, build, play them, compare. Ends with one table and exit code 0
+(all right), 1 (a mismatch or another failure of a DUT), or 2 (could not run; one line says why).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -22,14 +21,14 @@ from cocotb_tests import report, simulators
 from cocotb_tests.jobs import ROOT, Bench, Outcome, rtl_sources
 from cocotb_tests.units import DEFAULT_PAIRS, UNITS, FormatPair, Unit, get_unit, parse_pair
 from cocotb_tests.vector_sets import VectorRequest, obtain_vectors
-from refmodel.errors import DefinitionError, MxError
+from refmodel.errors import DefinitionError, MxError, unknown_name
 from refmodel.formats import list_formats
 from refmodel.vectors.pairs import TensorPair, load_pairs
 
 CANNOT_RUN = 2
 INTERRUPTED = 130
 DEFAULT_COUNT = {"verilator": {False: 20_000, True: 5_000}, "icarus": {False: 500, True: 500}}
-"""Vectors a set by default: by simulator, and by whether the unit's vectors are of several blocks (about 5)."""
+"""Vectors a set by default: by simulator, and by whether vectors are of several blocks (about 5)."""
 
 DEFAULT_INPUT = ROOT / "vectors" / "real" / "minilm.safetensors"
 WORKERS = 2
@@ -64,7 +63,7 @@ class Request:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     try:
-        request = _parse(argv)
+        request = parse(argv)
         outcomes = simulate(request)
     except (MxError, OSError) as error:
         print(f"make sim: {' '.join(str(error).split())}", file=sys.stderr)
@@ -101,7 +100,11 @@ def simulate(request: Request) -> list[Outcome]:
             progress.advance(bar)
             if not console.is_terminal:
                 verdict = "ok" if outcome.passed else "FAILED"
-                print(f"[{time.monotonic() - began:5.0f} s] {unit.name} {pair.name}: {verdict}", file=sys.stderr, flush=True)
+                print(
+                    f"[{time.monotonic() - began:5.0f} s] {unit.name} {pair.name}: {verdict}",
+                    file=sys.stderr,
+                    flush=True,
+                )
             return outcome
 
         futures = [pool.submit(job, unit, pair) for unit, pair in chosen]
@@ -131,25 +134,49 @@ class _Parser(argparse.ArgumentParser):
         self.exit(CANNOT_RUN, f"make sim: {message}\n")
 
 
-def _parse(argv: Sequence[str] | None) -> Request:
+def parse(argv: Sequence[str] | None) -> Request:
+    """Return the request that the command line makes.
+
+    Raises:
+        MxError: If it is not one that can be met.
+    """
     parser = _Parser(
-        prog="python -m cocotb_tests.run", description="Simulate the RTL units against the model, bit for bit."
+        prog="python -m cocotb_tests.run",
+        description="Simulate the RTL units against the model, bit for bit.",
     )
-    parser.add_argument("--sim", default="verilator", metavar="SIM", help=f"{' or '.join(simulators.SIMULATORS)} (default verilator)")
-    parser.add_argument("--unit", default=",".join(UNITS), metavar="LIST", help="units (default all: %(default)s)")
+    parser.add_argument(
+        "--sim",
+        default="verilator",
+        metavar="SIM",
+        help=f"{' or '.join(simulators.SIMULATORS)} (default verilator)",
+    )
+    parser.add_argument(
+        "--unit", default=",".join(UNITS), metavar="LIST", help="units (default all: %(default)s)"
+    )
     parser.add_argument(
         "--formats", default=",".join(pair.name for pair in DEFAULT_PAIRS), metavar="LIST",
         help=f"of {', '.join(list_formats())}, or mixed pairs A*B (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--input", metavar="FILE[:NAME]", help=".npy, .npz or .safetensors to take blocks from (default: the shipped tensors)")
+    parser.add_argument(
+        "--input",
+        metavar="FILE[:NAME]",
+        help=".npy, .npz or .safetensors to take blocks from (default: the shipped tensors)",
+    )
     parser.add_argument("--input-b", metavar="FILE[:NAME]", help="the same for operand B")
-    parser.add_argument("--count", type=_integer, metavar="N", help="dot products a set at least (default 20000, of several blocks 5000; under icarus 500)")
+    parser.add_argument(
+        "--count",
+        type=_integer,
+        metavar="N",
+        help="dot products a set at least (default 20000, of several blocks 5000; under icarus 500)",
+    )
     parser.add_argument("--seed", type=_integer, default=1, metavar="S", help="0 or more (default 1)")
     parser.add_argument("--vector", type=_integer, metavar="N", help="play this dot product of the set alone")
-    parser.add_argument("--classes", action="store_true", help="print the vectors of each stimulus class, too")
+    parser.add_argument(
+        "--classes", action="store_true", help="print the vectors of each stimulus class, too"
+    )
     given = parser.parse_args(argv)
     if given.sim not in simulators.SIMULATORS:
-        raise simulators.unknown_name("simulator", given.sim, simulators.SIMULATORS)
+        raise unknown_name("simulator", given.sim, simulators.SIMULATORS)
     units = tuple(get_unit(name.strip()) for name in given.unit.split(","))
     pairs = tuple(parse_pair(text) for text in given.formats.split(","))
     if given.vector is not None and len(units) * len(pairs) != 1:

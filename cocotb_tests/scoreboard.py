@@ -1,4 +1,4 @@
-"""Scoreboard: compares the results of a stream with the vectors, tells lost order from wrong bits, keeps the tally."""
+"""Scoreboard: compares results with the vectors, tells lost order from wrong bits, keeps the tally."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from refmodel.vectors.dotset import DotVectors
 MAX_REPORTS = 3
 _MAX_REPORTED_BLOCKS = 4
 _MAX_DISPLACEMENT = 4  # an order fault moves results by at most so many places; more is called lost count
+_CONVINCING = 4  # so many displaced results in a row, in a stream cut short, are no coincidence
 
 
 class Scoreboard:
@@ -38,7 +39,9 @@ class Scoreboard:
         self._reports: list[str] = []
         self._failures: list[str] = []
 
-    def compare(self, dots: NDArray[np.int64], results: Sequence[int], scenario: str, seconds: float) -> list[tuple[int, int]]:
+    def compare(
+        self, dots: NDArray[np.int64], results: Sequence[int], scenario: str, seconds: float
+    ) -> list[tuple[int, int]]:
         """Compare the *results* of a stream of *dots* with the expected ones, one by one and in order.
 
         Args:
@@ -63,7 +66,7 @@ class Scoreboard:
             self.fail(f"{scenario}: {sentence}, at {self.name(int(dots[min(place, len(dots) - 1)]))}")
             return []
         if len(seen) > len(expected):
-            self.fail(f"{scenario}: {len(seen)} results for {len(expected)} vectors; {len(seen) - len(expected)} too many")
+            self.fail(f"{scenario}: {len(seen)} results for {len(expected)} vectors")
         wrong = np.flatnonzero(expected[:paired] != seen[:paired])
         fresh = [(int(dots[i]), int(seen[i])) for i in wrong if int(dots[i]) not in self._mismatches]
         for dot, _ in fresh:
@@ -81,8 +84,12 @@ class Scoreboard:
         where = self._vectors.dot_slice(dot)
         pairs = [
             (
-                oracle.Block(self._vectors.a.format, int(self._vectors.a.scales[i]), self._vectors.a.codes[i].tolist()),
-                oracle.Block(self._vectors.b.format, int(self._vectors.b.scales[i]), self._vectors.b.codes[i].tolist()),
+                oracle.Block(
+                    self._vectors.a.format, int(self._vectors.a.scales[i]), self._vectors.a.codes[i].tolist()
+                ),
+                oracle.Block(
+                    self._vectors.b.format, int(self._vectors.b.scales[i]), self._vectors.b.codes[i].tolist()
+                ),
             )
             for i in range(where.start, where.stop)
         ]
@@ -94,7 +101,9 @@ class Scoreboard:
             *result_lines(wrong),
         ]
         if alone == expected:
-            lines.append("  hint: played alone after a reset it is right, so the fault depends on what came before it")
+            lines.append(
+                "  hint: played alone after a reset it is right, so the fault depends on what came before it"
+            )
             lines.append(f"  replay the stream: {self._replay}")
         else:
             lines.append(f"  replay: {self._replay} VECTOR={dot}")
@@ -119,7 +128,10 @@ class Scoreboard:
             compared=int(self._compared.sum()),
             comparisons=self._comparisons,
             seconds=self._seconds,
-            classes={each.name: int(self._compared[each.first : each.first + each.count].sum()) for each in self._vectors.classes},
+            classes={
+                each.name: int(self._compared[each.first : each.first + each.count].sum())
+                for each in self._vectors.classes
+            },
             mismatches=sorted(self._mismatches),
             reports=self._reports,
             failures=self._failures,
@@ -127,15 +139,21 @@ class Scoreboard:
 
 
 def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple[int, str] | None:
-    """Return (place, sentence) if *seen* is *expected* with results dropped, repeated or exchanged; else None.
+    """Return (place, sentence) if *seen* is *expected* with results dropped, repeated or exchanged.
 
     A stream that stopped early, each result right, is no order fault; neither is one with wrong values only.
     """
     paired = min(len(expected), len(seen))
     differing = np.flatnonzero(expected[:paired] != seen[:paired])
     if not len(differing):
-        if len(seen) > len(expected) and len(expected) and np.array_equal(seen[len(expected) :], expected[-1:].repeat(len(seen) - len(expected))):
-            return len(expected) - 1, f"the result is repeated: {len(seen) - len(expected)} more after the last"
+        if (
+            len(seen) > len(expected)
+            and len(expected)
+            and np.array_equal(seen[len(expected) :], expected[-1:].repeat(len(seen) - len(expected)))
+        ):
+            return len(
+                expected
+            ) - 1, f"the result is repeated: {len(seen) - len(expected)} more after the last"
         return None
     place = int(differing[0])
     for shift in range(1, _MAX_DISPLACEMENT + 1):
@@ -151,8 +169,9 @@ def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple
 
 
 def _is_prefix(part: NDArray[np.uint32], whole: NDArray[np.uint32]) -> bool:
-    """Whether *part* begins *whole*, or is it, and says something at all."""
-    return 0 < len(part) <= len(whole) and np.array_equal(part, whole[: len(part)])
+    """Whether *part* is *whole*, or begins it and is too long for that to be an accident of wrong values."""
+    long_enough = len(part) == len(whole) > 0 or _CONVINCING <= len(part) <= len(whole)
+    return long_enough and np.array_equal(part, whole[: len(part)])
 
 
 def _results(count: int) -> str:

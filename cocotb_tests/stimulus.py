@@ -45,7 +45,7 @@ class Stimulus:
 
 
 def _port_values(codes: NDArray[np.uint8], bits: int) -> list[LogicArray]:
-    """Pack codes [blocks, 32] of *bits* bits into one value a block, element 0 in the least significant bits."""
+    """Pack codes [blocks, 32] of *bits* bits into a value a block, element 0 in the lowest bits."""
     lsb_first = (codes[:, :, None] >> np.arange(bits, dtype=np.uint8)) & 1
     digits = lsb_first.reshape(len(codes), -1)[:, ::-1] + np.uint8(ord("0"))
     return [LogicArray(row.tobytes().decode("ascii")) for row in digits]

@@ -1,4 +1,4 @@
-"""What the bench knows of a unit: its name, the rule it follows, its ports' shape, and the formats it takes."""
+"""What the bench knows of a unit: its name, the rule it follows, the shape of its ports, and the formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from refmodel.errors import UnknownNameError, unknown_name
 from refmodel.formats import BlockFormat, get_format, list_formats
 
 ELEMENT_PARAMETER = {"e5m2": 0, "e4m3": 1, "e3m2": 2, "e2m3": 3, "e2m1": 4, "int8": 5}
-"""Value of the RTL parameters AFormat and BFormat for each element format; rtl/mx_pkg.sv has the same list."""
+"""Value of the RTL parameters AFormat and BFormat for each element format, as in rtl/mx_pkg.sv."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class FormatPair:
 
     @property
     def name(self) -> str:
-        """The name used in options and tables: ``mxfp8_e4m3``, or ``mxfp8_e4m3*mxfp4_e2m1`` for a mixed pair."""
+        """The name used in options: ``mxfp8_e4m3``, or ``mxfp8_e4m3*mxfp4_e2m1`` for a mixed pair."""
         return self.a.name if self.a == self.b else f"{self.a.name}*{self.b.name}"
 
     @property
@@ -81,7 +81,9 @@ def parse_pair(text: str) -> FormatPair:
     """
     names = [name.strip() for name in text.split("*")]
     if len(names) > 2:
-        raise UnknownNameError(f"format pair {text!r} names {len(names)} formats; use one format, or two as A*B")
+        raise UnknownNameError(
+            f"format pair {text!r} names {len(names)} formats; use one format, or two as A*B"
+        )
     return FormatPair(get_format(names[0]), get_format(names[-1]))
 
 

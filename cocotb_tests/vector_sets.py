@@ -1,4 +1,4 @@
-"""Vector sets on disk for the bench: made by the model, and reused while nothing that decides them has changed."""
+"""Vector sets on disk for the bench: made by the model, and reused while nothing about them has changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from refmodel.vectors.pairs import TensorPair
 
 @dataclass(frozen=True, slots=True)
 class VectorRequest:
-    """What a run asks of every vector set: number of dot products, seed, and the matrices to take blocks from."""
+    """What a run asks of a vector set: number of dot products, seed, and the matrices to take blocks from."""
 
     count: int
     seed: int
@@ -51,7 +51,7 @@ def obtain_vectors(unit: Unit, pair: FormatPair, request: VectorRequest, directo
 
 
 def _key(unit: Unit, pair: FormatPair, request: VectorRequest) -> str:
-    """Digest of the call and of the model's source, so that a changed model is never compared with old results."""
+    """Digest of the call and of the model's source: a changed model is never compared with old results."""
     call = [
         unit.rule, unit.marks_blocks, pair.a.name, pair.b.name, request.count, request.seed,
         [tensors.describe() for tensors in request.tensors],

@@ -202,8 +202,7 @@ def _block_sums(a: _Tile, b: _Tile, contract: Contraction) -> _BlockSums:
         [table[x.codes] * np.where(np.isnan(x.scales), 0.0, x.scales) for table in tables]
         for x, tables in ((a, tables_a), (b, tables_b))
     )
-    # Adding +0 makes a sum of negative zeros +0 and changes nothing else.
-    return _BlockSums([contract(x, y) + 0.0 for x, y in product(scaled_a, scaled_b)], special)
+    return _BlockSums([contract(x, y) for x, y in product(scaled_a, scaled_b)], special)
 
 
 def _special_sums(a: _Tile, b: _Tile, contract: Contraction) -> Array:
@@ -309,4 +308,5 @@ def _round_to_float32(terms: list[Array]) -> NDArray[np.float32]:
     """Round the exact sum of *terms* to Float32 once; an exact zero is +0."""
     if len(terms) > 1:
         terms = exact_sum(np.stack(terms))
+    # Adding +0 makes a sum of negative zeros +0 and changes nothing else.
     return (round_to_odd(terms) + 0.0).astype(np.float32)

@@ -28,8 +28,8 @@ def decode(fmt: str | NumberFormat, codes: ArrayLike) -> NDArray[np.float64]:
         codes: Integer array of any shape, each item a code of the format.
 
     Returns:
-        float64 values; NaN codes give NaN, the sign of zero and infinity is kept (MX-5.3-a, MX-5.3-b,
-        MX-5.3.4-h, MX-5.4.1-d).
+        float64 values; a NaN code gives the positive quiet NaN, the sign of zero and infinity is kept
+        (MX-5.3-a, MX-5.3-b, MX-5.3.4-h, MX-5.4.1-d).
 
     Raises:
         UnknownNameError: If there is no such format.

@@ -30,8 +30,9 @@ module mx_adder_tree #(
 
       logic signed [Bits-2:0] left, right;
 
-      // Every slice is written once: a default before the loop would change nodes twice, and an
-      // event-driven simulator would evaluate the levels above twice as often.
+      // Every slice is written once. A default before the loop would change nodes twice, so that an
+      // event-driven simulator evaluates the levels above twice; Icarus 11 then never leaves time
+      // zero while the terms are X.
       always_comb begin
         for (int n = 0; n < Nodes; n++) begin
           left  = gen_level[l-1].nodes[(2*n)*(Bits-1) +: Bits-1];

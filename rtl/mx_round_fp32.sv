@@ -30,8 +30,8 @@ module mx_round_fp32 #(
   localparam int FieldBits = ExponentBits + 1;
   // Exponent field of a number whose leading one is the top bit of a magnitude with LSB 2^0.
   localparam logic signed [FieldBits-1:0] TopField = FieldBits'(Width - 1 + 127);
-  // From this field down a denormalised significand keeps nothing but the jam.
-  localparam logic signed [FieldBits-1:0] LostField = FieldBits'(1 - KeptBits);
+  // From this field down the leading one is denormalised into the sticky bit.
+  localparam logic signed [FieldBits-1:0] LostField = FieldBits'(2 - KeptBits);
 
   ///////////////
   // Normalise //
@@ -69,7 +69,7 @@ module mx_round_fp32 #(
     if (field >= 1) begin
       distance = 5'd0;
     end else if (field <= LostField) begin
-      distance = 5'(KeptBits);
+      distance = 5'(KeptBits - 1);
     end else begin
       distance = 5'(1 - field);
     end

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -287,8 +288,12 @@ def test_a_closed_pipe_is_no_error() -> None:
 
 def test_an_interrupt_ends_quietly_and_leaves_nothing(folder: Path) -> None:
     before = set(os.listdir(folder))
+    # A shell starts background jobs with interrupts ignored, and a child would inherit that.
     with process(
-        *(*VECTORS, "--count", "2000000", "--seed", "1"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *(*VECTORS, "--count", "2000000", "--seed", "1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as child:
         # The first step that is reported is a moment after the start, long before the end.
         assert child.stderr is not None

@@ -327,6 +327,8 @@ def test_a_fraction_is_rounded_once():
     """A-17: a third of one bit of a float64 above a tie is above the tie."""
     assert oracle.encode(E2M1, Fraction(5, 2)) == 4
     assert oracle.encode(E2M1, Fraction(5, 2) + Fraction(1, 3 * 2**60)) == 5
+    assert as_float(E4M3, oracle.encode(E4M3, Fraction(1, 3))) == 0.34375
+    assert oracle.to_float32(oracle.number(Fraction(1, 3))) == 0x3EAAAAAB
 
 
 # --------------------------------------------------------------------------------------------------
@@ -699,6 +701,8 @@ def test_infinities_follow_ieee_754(dot, rule):
     for a, b, want in cases:
         for scale in (0x00, 0x7F, 0xFE):
             assert dot([(block(fmt, a, scale), block(fmt, b))], rule) == want, (a, b, scale)
+    assert dot([(block(fmt, [inf]), block(fmt, [one], scale=0xFF))], rule) == 0x7FC00000
+    assert dot([(block(fmt, [inf], scale=0xFF), block(fmt, [one]))], rule) == 0x7FC00000
     positive, negative = ((block(fmt, [x]), block(fmt, [one])) for x in (inf, -inf))
     assert dot([positive, negative], rule) == 0x7FC00000
     assert dot([positive, positive], rule) == 0x7F800000

@@ -531,6 +531,7 @@ def test_sequence_puts_running_value_and_next_block_up_to_2_to_the_60_apart(a: s
 def test_sequence_cancels_overflows_and_ties_across_blocks(a: str, b: str) -> None:
     seen = set()
     lengths = set()
+    halves = set()
     for dot in dots(generate("sequence", a, b, multi_block=True)):
         lengths.add(len(dot))
         running = Exact(0, 0)
@@ -557,6 +558,10 @@ def test_sequence_cancels_overflows_and_ties_across_blocks(a: str, b: str) -> No
             if float32(block) == SIGN_BIT:
                 seen.add("a block that underflows to -0")
             n, r, s, _ = placed_in_grid(total)
+            if abs(running.total) >= 1 << 23:
+                # The block in 2**-9 of the last place of the running value: 256 is half of it.
+                shift = rounded.exponent - running.exponent + 9
+                halves.add(abs(rounded.total) * 2.0**shift)
             if running.total and r and 2 * r == 1 << s:
                 seen.add("tie up" if n % 2 else "tie down")
                 if n == (1 << 24) - 1:
@@ -569,6 +574,7 @@ def test_sequence_cancels_overflows_and_ties_across_blocks(a: str, b: str) -> No
         if any(block_infinite):
             seen.add("overflow of a block")
     assert lengths == set(range(1, 17))
+    assert {256} | {256 + side * (256 >> sticky) for sticky in range(1, 8) for side in (-1, 1)} <= halves
     assert seen == {
         "finite block after overflow",
         "Inf - Inf",

@@ -1,0 +1,146 @@
+"""The RTL units against the model in both simulators; bad input to `make sim`; planted faults."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("cocotb", reason="the simulations need the extra sim: pip install -e '.[sim]'")
+
+from cocotb_tests import run, simulators
+from cocotb_tests.jobs import ROOT, Bench, Outcome, rtl_sources
+from cocotb_tests.units import UNITS, get_unit, parse_pair
+from cocotb_tests.vector_sets import VectorRequest, obtain_vectors
+from refmodel.vectors.pairs import load_pairs
+
+COUNT = 300
+
+FAULTS = {
+    # name: (file, sound text, faulty text, format, what a report must say)
+    "sticky_bit_dropped": (
+        "mx_round_fp32.sv", "assign sticky   = aligned[0];", "assign sticky   = 1'b0;",
+        "mxfp8_e4m3", "as if the sticky bit were lost",
+    ),
+    "subnormal_as_zero": (
+        "mx_element_decode.sv", "significand_o = {is_normal, mantissa};",
+        "significand_o = is_normal ? {is_normal, mantissa} : '0;",
+        "mxfp8_e4m3", "as if subnormal elements were zero",
+    ),
+    "nan_scale_ignored": (
+        "mx_block_dot.sv", "(a_scale_i == mx_pkg::ScaleNan)", "1'b0",
+        "mxfp8_e4m3", "the result must be NaN because scale A of block 0 is 0xff (NaN)",
+    ),
+    "scale_bias_off_by_one": (
+        "mx_pkg.sv", "localparam int ScaleBias = 127;", "localparam int ScaleBias = 126;",
+        "mxfp8_e4m3", "seen is expected * 2^2",
+    ),
+    "tie_rounded_away": (
+        "mx_round_fp32.sv", "guard && (sticky || is_odd)", "guard",
+        "mxfp8_e4m3", "a tie, which goes to even; seen went up",
+    ),
+}  # fmt: skip
+
+
+def play(
+    sim: str, unit_name: str, pair_name: str, sources: list[Path], build_root: Path, scratch: Path
+) -> Outcome:
+    try:
+        version = simulators.prepare(sim)
+    except simulators.ToolError as error:
+        pytest.skip(str(error))
+    unit, pair = get_unit(unit_name), parse_pair(pair_name)
+    directory = scratch / "vectors"
+    request = VectorRequest(COUNT, seed=1, tensors=load_pairs(str(run.DEFAULT_INPUT)))
+    vectors = obtain_vectors(unit, pair, request, directory)
+    return Bench(sim, version, sources, build_root).simulate(
+        unit, pair, vectors, directory, seed=1, replay="make sim ..."
+    )
+
+
+@pytest.mark.parametrize("sim", simulators.SIMULATORS)
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("pair", ["mxfp8_e5m2", "mxint8", "mxfp8_e4m3*mxfp4_e2m1"])
+def test_units_give_the_bits_of_the_model(sim, unit, pair, tmp_path):
+    # The builds are those of `make sim`, made there or here.
+    outcome = play(sim, unit, pair, rtl_sources(), ROOT / "build", tmp_path)
+    assert outcome.passed, "\n".join([*outcome.reports, *outcome.failures])
+    assert outcome.vectors >= COUNT
+    assert all(outcome.classes.values())
+
+
+@pytest.fixture(scope="session")
+def fault_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_in_the_arithmetic_is_caught_and_explained(name, tmp_path, fault_build):
+    file, sound, faulty, pair, hint = FAULTS[name]
+    sources = []
+    for source in rtl_sources():
+        text = source.read_text()
+        if source.name == file:
+            assert text.count(sound) == 1, f"{file} no longer holds {sound!r}; update FAULTS"
+            text = text.replace(sound, faulty)
+        sources.append(tmp_path / source.name)
+        sources[-1].write_text(text)
+    outcome = play("verilator", "mx_dot", pair, sources, fault_build, tmp_path)
+    assert outcome.mismatches
+    assert any(hint in report for report in outcome.reports), "\n".join(outcome.reports)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--sim", "vcs"], "unknown simulator 'vcs'; choose one of: icarus, verilator"),
+        (["--unit", "mx_mul"], "unknown unit 'mx_mul'; choose one of: mx_dot, mx_dot_general"),
+        (["--formats", "fp8"], "unknown block format 'fp8'; choose one of: mxfp4_e2m1"),
+        (["--formats", "mxint8*mxint8*mxint8"], "names 3 formats"),
+        (["--input", "no_such.npy"], "no_such.npy"),
+        (["--input-b", "x.npy"], "needs INPUT="),
+        (["--count", "many"], "'many' is not an integer"),
+        (["--count", "0", "--unit", "mx_dot", "--formats", "mxint8"], "count 0 is not between 1 and"),
+        (["--seed", "-1", "--unit", "mx_dot", "--formats", "mxint8"], "seed -1 is negative"),
+        (["--vector", "3"], "UNIT= and FORMATS="),
+        (
+            ["--vector", "-1", "--unit", "mx_dot", "--formats", "mxint8", "--count", "300"],
+            "VECTOR=-1: the set has vectors 0 to",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, words, capsys):
+    try:
+        status = run.main(arguments)
+    except SystemExit as exit_:
+        status = exit_.code
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+
+
+def test_a_missing_simulator_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(simulators.ToolError, match="apt-get install iverilog"):
+        simulators.prepare("icarus")
+    with pytest.raises(simulators.ToolError, match="apt-get install perl"):
+        simulators.prepare("verilator")
+
+
+def test_the_replay_command_is_one_that_the_runner_takes():
+    request = run.parse(["--input", str(run.DEFAULT_INPUT), "--seed", "7"])
+    unit, pair = get_unit("mx_dot_general"), parse_pair("mxfp8_e4m3*mxfp4_e2m1")
+    words = shlex.split(request.replay_command(unit, pair))
+    assert words[:2] == ["make", "sim"]
+    arguments = [part for word in words[2:] for part in _as_option(word)]
+    again = run.parse([*arguments, "--vector", "5"])
+    assert (again.units, again.pairs, again.seed, again.vector) == ((unit,), (pair,), 7, 5)
+    assert again.vectors_for(unit).count == request.vectors_for(unit).count
+
+
+def _as_option(word: str) -> tuple[str, str]:
+    name, value = word.split("=", 1)
+    return f"--{name.lower().replace('_', '-')}", value
