@@ -35,8 +35,7 @@ def has_encode_table(fmt: NumberFormat, options: EncodeOptions) -> bool:
         and options.intermediate == "exact"
         and options.subnormal_input == "keep"
         and options.nan_to_finite != "error"
-        and _mantissa_bits(fmt) <= 6
-        and fmt.bits <= 8
+        and fmt.bits <= 8  # so that a mantissa has 6 at most
         and fmt.quantum_exponent > -100
     )
 
