@@ -122,6 +122,8 @@ def _values(fmt: NumberFormat, codes: NDArray[np.integer[Any]]) -> NDArray[np.fl
         exponent = np.where(subnormal, fmt.emin, field - fmt.bias)
         table = np.ldexp(significand.astype(np.float64), (exponent - fmt.mantissa_bits).astype(np.int32))
         table[magnitude > fmt.max_code] = np.nan
+        if fmt.specials == "fnuz":
+            table[codes == fmt.sign_mask] = np.nan
         if fmt.infinity_code is not None:
             table[magnitude == fmt.infinity_code] = np.inf
         # NaN stays positive whatever its sign bit: one pattern in Float32, 0x7FC00000.
