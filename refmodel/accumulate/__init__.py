@@ -7,7 +7,7 @@ from functools import lru_cache
 from refmodel.accumulate import presets
 from refmodel.accumulate.presets import arm_fp8_dot, riscv_ime, rvbna
 from refmodel.accumulate.rule import AccumulationRule, SecondAlignment, SplitK
-from refmodel.errors import UnknownNameError, unknown_name
+from refmodel.errors import UnknownNameError
 
 __all__ = [
     "AccumulationRule",
@@ -49,7 +49,10 @@ def get_rule(rule: str | AccumulationRule, *, allow_unverified: bool = False) ->
     if isinstance(rule, AccumulationRule):
         return rule
     if not isinstance(rule, str) or rule not in _rules():
-        raise unknown_name("accumulation rule", rule, list_rules())
+        neutral = ", ".join(sorted(each.name for each in presets.neutral_rules()))
+        raise UnknownNameError(
+            f"unknown accumulation rule {rule!r}; choose one of: {neutral}, or a machine's, see list_rules()"
+        )
     found = _rules()[rule]
     if not (found.is_verified or allow_unverified):
         raise UnknownNameError(

@@ -304,8 +304,8 @@ class AccumulationRule:
 
     @property
     def result_format(self) -> AccumulatorFormat:
-        """The format of results."""
-        return self.out_format or self.acc_format
+        """The format of results; an ``e8m13`` accumulator is read as a Float32."""
+        return self.out_format or ("fp32" if self.acc_format == "e8m13" else self.acc_format)
 
     @property
     def nan_float32(self) -> int:
