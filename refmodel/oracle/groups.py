@@ -304,7 +304,7 @@ def _addend(rule: AccumulationRule, group: Sequence[Pair], group_sum: Value) -> 
 
 
 def flush(value: Value, emin: int, sign: str) -> Value:
-    """Return zero for a subnormal number of a format, of its sign for ``keep``, +0 for ``plus``."""
-    if value.kind == "finite" and value.units and floor_log2(value) < emin:
+    """Return zero for a subnormal number of a format, of its sign for ``keep``, +0 for ``plus``; so for -0."""
+    if value.is_zero or (value.kind == "finite" and floor_log2(value) < emin):
         return Value("finite", value.negative and sign == "keep", 0)
     return value

@@ -78,9 +78,9 @@ def steps(count: int, size: int) -> list[range]:
 
 
 def flushed(value: Value, emin: int, *, keep_sign: bool) -> Value:
-    """Return zero for a number below 2**emin."""
+    """Return zero for a number below 2**emin, zeros included."""
     small = value.kind == "finite" and value.units < 1 << emin - UNIT
-    return Value("finite", value.negative and (keep_sign or value.is_zero), 0) if small else value
+    return Value("finite", value.negative and keep_sign, 0) if small else value
 
 
 def scaled_products(a: Vector, b: Vector) -> list[Value]:
