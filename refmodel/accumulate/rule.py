@@ -134,7 +134,9 @@ class AccumulationRule:
     5. If not acc_in_align, the sum becomes the addend of the running value (group_round, scale_apply), and
        is added to it (stage2).
     6. The result is rounded to acc_format (acc_round, overflow, ftz, zero_sign): the next running value.
-    7. After the last group: a tensor scale, if operands have one, then out_format, then nan_pattern.
+    7. After the last group: if operands have tensor scales, the value is multiplied by alpha = RNE(ta*tb), a
+       missing one being 1, as RNE(RNE(value*alpha) + (+0)) in Float32, and rounded to the result format (out_format,
+       or acc_format with ``e8m13`` read as ``fp32``) by out_round; without them, out_format alone; then nan_pattern.
 
     A run without elements has no group and its result is the running value, unless group_size is ``all``:
     then it has one empty group.

@@ -92,7 +92,8 @@ def finish(result: Array, rule: AccumulationRule, a: Operand, b: Operand) -> NDA
     if scales:
         alpha = np.float64(np.prod(np.array(scales, np.float32), dtype=np.float32))
         result = _FLOAT32.round(result * alpha + 0.0)  # 24 times 24 bits are exact
-    result = Rounder(rule.result_format, rule.out_round).round(result)
+    if scales or rule.out_format is not None:
+        result = Rounder(rule.result_format, rule.out_round).round(result)
     rounded = result.astype(np.float32)
     rounded.view(np.uint32)[np.isnan(rounded)] = rule.nan_float32
     return rounded

@@ -189,7 +189,8 @@ def multiply_exactly(x: Array, y: Array) -> list[Array]:
     product: Array = x * y
     (x_high, x_low), (y_high, y_low) = _split(x), _split(y)
     error = x_low * y_low - (((product - x_high * y_high) - x_low * y_high) - x_high * y_low)
-    return [product, np.where(np.isfinite(product), error, 0.0)]
+    # -0 is the zero that changes no sum, not even a zero one.
+    return [product, np.where(np.isfinite(product) & (error != 0), error, -0.0)]
 
 
 def _split(x: Array) -> tuple[Array, Array]:
