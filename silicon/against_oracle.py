@@ -83,5 +83,6 @@ def describe(rule: AccumulationRule, cases: Cases, i: int, expected: int, got: i
     kept = [(k, hex(x), hex(y)) for k, (x, y) in enumerate(zip(a.codes, b.codes, strict=True)) if x and y]
     return (
         f"{rule.name}, {a.element.name} x {b.element.name}, K={len(a.codes)}, c={int(cases.c[i]):#010x}, "
-        f"scales {list(a.scales)} {list(b.scales)}, elements {kept}: oracle {expected:#010x}, model {got:#010x}"
+        f"scales {list(a.scales)} {list(b.scales)}, elements {kept}: "
+        f"oracle {expected:#010x}, model {got:#010x}"
     )

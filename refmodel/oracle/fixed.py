@@ -148,6 +148,11 @@ class Binary:
     emax: int
 
     @property
+    def bits(self) -> int:
+        """Width of a code: sign, exponent field, fraction."""
+        return 1 + (2 * self.emax + 1).bit_length() + self.fraction_bits
+
+    @property
     def largest(self) -> int:
         """The largest finite magnitude, in units."""
         return (2 << self.fraction_bits) - 1 << self.emax - self.fraction_bits - UNIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from refmodel.accumulate import AccumulationRule
+from refmodel.accumulate.rule import AccumulationRule
 from refmodel.errors import DefinitionError
 from refmodel.oracle.fixed import (
     FP32,
@@ -304,7 +304,7 @@ def _addend(rule: AccumulationRule, group: Sequence[Pair], group_sum: Value) -> 
 
 
 def flush(value: Value, emin: int, sign: str) -> Value:
-    """Return zero for a subnormal number of a format, of its sign for ``keep``, +0 for ``plus``; so for -0."""
+    """Return zero for a subnormal number of a format, of its sign for ``keep``, else +0; -0 counts."""
     if value.is_zero or (value.kind == "finite" and floor_log2(value) < emin):
         return Value("finite", value.negative and sign == "keep", 0)
     return value

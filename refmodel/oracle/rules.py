@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from refmodel.accumulate import AccumulationRule
+from refmodel.accumulate.rule import AccumulationRule
 from refmodel.errors import DefinitionError, ShapeError
 from refmodel.formats import FLOAT32, IntegerFormat, NumberFormat, ScaleFormat
 from refmodel.oracle.codes import check_code
 from refmodel.oracle.fixed import (
+    E8M13,
     FP32,
     ONE,
     TARGETS,
@@ -55,7 +56,17 @@ def dot(rule: AccumulationRule, a: Vector, b: Vector, c: int = 0) -> int:
     result = _split(rule, pairs, decoded(FLOAT32, c))
     if rule.out_format is not None:
         result = round_to(TARGETS[rule.out_format], result, rule.out_round)
-    return float32_bits(result, rule.nan_float32)
+    return float32_bits(result, _widened_nan(rule))
+
+
+def _widened_nan(rule: AccumulationRule) -> int:
+    """Return nan_pattern as a Float32: the same sign and the same first bits of payload, then zeros."""
+    target = TARGETS[rule.out_format or rule.acc_format]
+    if target is E8M13:  # kept in a Float32
+        return rule.nan_pattern
+    sign = rule.nan_pattern >> target.bits - 1
+    payload = rule.nan_pattern & (1 << target.fraction_bits) - 1
+    return sign << 31 | 0x7F800000 | payload << 23 - target.fraction_bits
 
 
 # --------------------------------------------------------------------------------------------------

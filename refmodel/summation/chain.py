@@ -184,9 +184,24 @@ class Run:
                 terms = self._aligned_late(pair, part, first, count, size)
             scales = pair.scales(first, count, size) if rule.scale_apply in MULTIPLIES_SUM else None
             terms = addends(terms, part, scales, rule)
-            for position in range(count):
-                if rule.daz_c:
-                    running = _flush(running, rule)
+            running = self._add_in_order(running, terms, rounder)
+        return running
+
+    def _add_in_order(self, running: Array, terms: list[Array], rounder: Rounder) -> Array:
+        """Add the sums of terms [groups, *batch], group after group."""
+        rule = self.rule
+        is_rounded = rule.group_round is not None or rule.order != "fused"
+        if is_rounded and rounder.is_float32 and not rule.daz_c:
+            single, (addend,) = running.astype(np.float32), terms
+            for each in addend.astype(np.float32):
+                single += each
+            return single.astype(np.float64)
+        for position in range(len(terms[0])):
+            if rule.daz_c:
+                running = _flush(running, rule)
+            if is_rounded:
+                running = rounder.add_rounded(running, terms[0][position])
+            else:
                 running = rounder.add(running, *(term[position] for term in terms))
         return running
 

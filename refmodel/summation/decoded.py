@@ -110,7 +110,8 @@ def _decode_elements(
     values_table, exponent_table = _tables(
         element, rule.input_drop_bits, rule.daz, rule.daz_sign, rule.input_emin, normalised
     )
-    positions = codes.astype(np.intp)  # contiguous, and the index type that take works with
+    # K first in memory, too, so that sums over K are sums of long rows; and the index type that take works with.
+    positions = codes.astype(np.intp, order="C")
     values = np.empty(positions.shape)
     np.take(values_table, positions, mode="wrap", out=values)
     if not with_exponents:

@@ -141,6 +141,19 @@ class Rounder:
             return np.ones(x.shape, np.bool_)
         return {"RD": x > 0, "RU": x < 0}.get(self.mode, np.zeros(x.shape, np.bool_))
 
+    @property
+    def is_float32(self) -> bool:
+        """Whether this is plain Float32 arithmetic to nearest even, as numpy does it."""
+        plain = self.format == "fp32" and self.mode == "RNE" and not self.ftz
+        return plain and self.overflow in ("inf", "ieee") and self.zero_sign != "always_plus"
+
+    def add_rounded(self, x: Array, y: Array) -> Array:
+        """Return `add` of two numbers of accumulator formats."""
+        if self.mode == "RNE":
+            # float64 has at least 2p + 2 bits for p = 24, so rounding twice is rounding once (Figueroa, 1995).
+            return self.round(x + y)
+        return self.add(x, y)
+
     def add(self, *terms: Array) -> Array:
         """Return the exact sum of the terms, rounded once, with the zero sign of IEEE 754 addition.
 
