@@ -42,6 +42,21 @@ def running_exponent(running: Array, rule: AccumulationRule, zero: int = ZERO) -
     return np.where(running == 0, zero, exponent)
 
 
+def group_scale(
+    pair: Pair, scales: tuple[Scales, Scales] | None, special: Array | None
+) -> tuple[tuple[Array, NDArray[np.int16]] | None, Array | None]:
+    """Return factor and exponent of groups that have one scale each, and *special* with their NaN scales."""
+    if scales is None:
+        return None, special
+    value = pair.join(np.multiply, scales[0].value, scales[1].value)
+    exponent = pair.join(np.add, scales[0].exponent, scales[1].exponent)
+    nan = np.isnan(value)
+    if nan.any():
+        special = np.where(nan, np.nan, 0.0 if special is None else special)
+        value = np.where(nan, 1.0, value)
+    return (value, exponent), special
+
+
 def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np.int16], Array | None]:
     """Return the products [k, ..., *batch] of a pair, their exponents, and the sum of infinite or NaN ones."""
     terms = pair.join(np.multiply, pair.a.values, pair.b.values)
@@ -96,7 +111,11 @@ def scaled_group_terms(
 
 
 def aligned_sum(
-    terms: Array, exponents: NDArray[np.int16], rule: AccumulationRule, running: Array | None = None
+    terms: Array,
+    exponents: NDArray[np.int16],
+    rule: AccumulationRule,
+    running: Array | None = None,
+    scale: tuple[Array, NDArray[np.int16]] | None = None,
 ) -> tuple[Array, NDArray[np.int64]]:
     """Return the exact sum of the aligned terms, and the largest exponent, below `NO_TERM` without terms.
 
@@ -105,23 +124,27 @@ def aligned_sum(
         exponents: Their exponents, `ZERO` for zero terms.
         rule: Its align_bits, align_round, exp_floor and floor_when count.
         running: Finite running values [*batch], a term if given.
+        scale: Finite factor of all terms [*batch], and its exponent, `ZERO` for zero.
     """
     assert rule.align_bits is not None
     largest = exponents.max(axis=0).astype(np.int64)
+    if scale is not None:
+        largest += scale[1]
     if running is not None:
         largest = np.maximum(largest, running_exponent(running, rule))
     exponent = largest
     if rule.exp_floor is not None and (largest < rule.exp_floor).any():
         floored = np.maximum(largest, rule.exp_floor)
         if rule.floor_when == "any_zero_term":
-            has_zero = exponents.min(axis=0) < NO_TERM
+            smallest = exponents.min(axis=0)
+            has_zero = (smallest if scale is None else smallest + scale[1]) < NO_TERM
             if running is not None:
                 has_zero |= running == 0
             floored = np.where(has_zero, floored, largest)
         exponent = floored
     exponent = np.where(exponent < NO_TERM, 0, exponent)
     unit = power_of_two(rule.align_bits - exponent)
-    np.multiply(terms, unit, out=terms)
+    np.multiply(terms, unit if scale is None else unit * scale[0], out=terms)
     total: Array = _round_in_place(terms, rule.align_round).sum(axis=0)
     if running is not None:
         total += to_integer(running * unit, rule.align_round)

@@ -13,7 +13,7 @@ from refmodel.blocks import Blocks
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
 from refmodel.rounding import exact_sum
-from refmodel.summation.aligned import aligned_sum, product_terms, scaled_group_terms
+from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, sums_exactly
 from refmodel.summation.exact import exact_group_sums
 from refmodel.summation.late import add_second_aligned, addends
@@ -148,6 +148,7 @@ class Run:
         self, pair: Pair, part: Pair, group: int, size: int, running: Array, rounder: Rounder
     ) -> Array:
         rule = self.rule
+        scale = None
         if rule.term_exponent == "scale_only":
             inner = rule.inner_group
             count = size // inner
@@ -157,11 +158,13 @@ class Run:
             )
         else:
             terms, exponents, special = product_terms(part, rule)
+            scales = pair.scales_of_group(group, size) if rule.scale_apply == "product_exponent" else None
+            scale, special = group_scale(part, scales, special)
         finite = np.isfinite(running)
         if not finite.all():
             special = (0.0 if special is None else special) + np.where(finite, 0.0, running)
             running = np.where(finite, running, 0.0)
-        total, _ = aligned_sum(terms, exponents, rule, running)
+        total, _ = aligned_sum(terms, exponents, rule, running, scale)
         if rule.zero_sign == "ieee" and (total == 0).any():
             minus = part.all_negative() & np.signbit(running)
             total = np.where(total == 0, np.where(minus, -0.0, 0.0), total)
@@ -174,7 +177,7 @@ class Run:
         for first, count in _portions(groups, running.size * size):
             part = pair.groups(first, count, size)
             if rule.stage2 is not None:
-                running = self._second(part, count, running)
+                running = self._second(pair, part, first, count, running)
                 continue
             if rule.order != "fused":
                 terms = [group_value(part, rule)]
@@ -208,19 +211,25 @@ class Run:
     def _aligned_late(self, pair: Pair, part: Pair, first: int, count: int, size: int) -> list[Array]:
         rule = self.rule
         terms, exponents, special = product_terms(part, rule)
-        total, _ = aligned_sum(terms, exponents, rule)
+        group_scales = None
+        if rule.scale_apply == "product_exponent":
+            group_scales = pair.scales(first, count, size)
+        scale, special = group_scale(part, group_scales, special)
+        total, _ = aligned_sum(terms, exponents, rule, scale=scale)
         if rule.zero_sign == "ieee" and (total == 0).any():
             total = np.where(total == 0, np.where(part.all_negative(), -0.0, 0.0), total)
         return with_special([total], special)
 
-    def _second(self, part: Pair, count: int, running: Array) -> Array:
+    def _second(self, pair: Pair, part: Pair, first: int, count: int, running: Array) -> Array:
         rule = self.rule
         terms, exponents, special = product_terms(part, rule)
         negative = part.all_negative() if rule.zero_sign == "ieee" else None
         step = {"contiguous": [slice(None)], "even_odd": [slice(0, None, 2), slice(1, None, 2)]}
         step["round_robin_4"] = [slice(i, None, 4) for i in range(4)]
         step["pairs"] = [slice(i, i + 2) for i in range(0, len(terms), 2)]
-        parts = [aligned_sum(terms[s].copy(), exponents[s], rule) for s in step[rule.layout]]
+        scales = pair.scales(first, count, len(terms)) if rule.scale_apply == "product_exponent" else None
+        scale, special = group_scale(part, scales, special)
+        parts = [aligned_sum(terms[s].copy(), exponents[s], rule, scale=scale) for s in step[rule.layout]]
         for position in range(count):
             if rule.daz_c:
                 running = _flush(running, rule)

@@ -38,6 +38,10 @@ class Scales:
     exponent: NDArray[np.int16]
     significand: Array
 
+    def at(self, index: int | NDArray[np.int64]) -> Scales:
+        """Return the scales of one block [rows], or of several [n, rows]."""
+        return Scales(self.value[index], self.exponent[index], self.significand[index])
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -64,6 +68,18 @@ def sums_exactly(rule: AccumulationRule) -> bool:
     return rule.order == "fused" and rule.align_bits is None
 
 
+def scales_by_group(rule: AccumulationRule, operand: Operand) -> bool:
+    """Return whether every group of aligned products has one scale, which then is applied to the group.
+
+    Signed and infinite scales go into the values instead: they decide signs, and Inf * 0 is NaN.
+    """
+    if not isinstance(operand, Blocks) or rule.scale_apply != "product_exponent" or rule.align_bits is None:
+        return False
+    size, scale = operand.format.block_size, operand.format.scale
+    within = rule.group_size == "block" or (isinstance(rule.group_size, int) and size % rule.group_size == 0)
+    return within and not scale.signed and scale.infinity_code is None
+
+
 def decode_operand(operand: Operand, rule: AccumulationRule, index: tuple[slice, slice], pad: int) -> Decoded:
     """Decode rows and elements of an operand.
 
@@ -88,17 +104,26 @@ def decode_operand(operand: Operand, rule: AccumulationRule, index: tuple[slice,
     if missing:
         codes = np.concatenate([codes, np.zeros((missing, codes.shape[1]), codes.dtype)])
     with_exponents = rule.term_exponent not in ("none", "scale_only")
+    finite = _all_finite(element, codes)
     values, exponents = _decode_elements(element, codes, rule, with_exponents)
     scales = None
     if isinstance(operand, Blocks) and scale_codes is not None:
         scales = _decode_scales(operand.format.scale, scale_codes, -(-len(codes) // size))
         if rule.scale_apply == "dequant_inputs" or (
-            rule.scale_apply == "product_exponent" and not sums_exactly(rule)
+            rule.scale_apply == "product_exponent"
+            and not (sums_exactly(rule) or scales_by_group(rule, operand))
         ):
             values, exponents = _apply(scales, size, values, exponents, rule)
-            scales = None
-    finite = bool(np.isfinite(values).all())
+            return Decoded(values, exponents, None, size, bool(np.isfinite(values).all()))
     return Decoded(values, exponents, scales, size, finite)
+
+
+def _all_finite(element: ElementFormat, codes: NDArray[Any]) -> bool:
+    if isinstance(element, IntegerFormat) or element.specials == "none":
+        return True
+    if element.specials == "fnuz":
+        return not (codes == element.sign_mask).any()
+    return not ((codes & element.magnitude_mask) > element.max_code).any()
 
 
 def _decode_elements(

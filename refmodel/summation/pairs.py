@@ -76,11 +76,14 @@ class Pair:
         if self.a.scales is None or self.b.scales is None:
             return None
         index = (np.arange(first, first + count) * size) // self.a.block
+        return self.a.scales.at(index), self.b.scales.at(index)
 
-        def cut(scales: Scales) -> Scales:
-            return Scales(scales.value[index], scales.exponent[index], scales.significand[index])
-
-        return cut(self.a.scales), cut(self.b.scales)
+    def scales_of_group(self, group: int, size: int) -> tuple[Scales, Scales] | None:
+        """Return the scales of one group, [rows] each; None if the operands have none."""
+        if self.a.scales is None or self.b.scales is None:
+            return None
+        index = group * size // self.a.block
+        return self.a.scales.at(index), self.b.scales.at(index)
 
     def all_negative(self) -> NDArray[np.bool_]:
         """Return where all products have a minus sign, zeros included, over the first axis."""
