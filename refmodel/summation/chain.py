@@ -14,7 +14,7 @@ from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
 from refmodel.rounding import exact_sum
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
-from refmodel.summation.decoded import decode_operand, sums_exactly
+from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
 from refmodel.summation.exact import exact_group_sums
 from refmodel.summation.late import add_second_aligned, addends
 from refmodel.summation.pairs import Pair, with_special
@@ -74,12 +74,13 @@ class Run:
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 1
         least = lcm(size, block)
         rows = (self.rows_a.stop - self.rows_a.start) + (self.rows_b.stop - self.rows_b.start)
+        scale_elements = scales_elements(self.rule, self.a, self.b)
         step = least * max(1, _DECODED // (least * rows))
         for first in range(start, stop, step):
             columns = slice(first, min(first + step, stop))
             pair = Pair(
-                decode_operand(self.a, self.rule, (self.rows_a, columns), size),
-                decode_operand(self.b, self.rule, (self.rows_b, columns), size),
+                decode_operand(self.a, self.rule, (self.rows_a, columns), size, scale_elements),
+                decode_operand(self.b, self.rule, (self.rows_b, columns), size, scale_elements),
                 self.outer,
             )
             yield pair, len(pair.a.values) // size

@@ -72,7 +72,7 @@ def _element(operand: Operand) -> ElementFormat:
 
 
 def _length(operand: Operand) -> int:
-    *_, last = operand.codes.shape
+    last: int = operand.codes.shape[-1]
     return last * operand.n_blocks if isinstance(operand, Blocks) else last
 
 

@@ -68,19 +68,31 @@ def sums_exactly(rule: AccumulationRule) -> bool:
     return rule.order == "fused" and rule.align_bits is None
 
 
-def scales_by_group(rule: AccumulationRule, operand: Operand) -> bool:
-    """Return whether every group of aligned products has one scale, which then is applied to the group.
+def scales_elements(rule: AccumulationRule, *operands: Operand) -> bool:
+    """Return whether the scales of the operands are to be multiplied into their elements.
 
-    Signed and infinite scales go into the values instead: they decide signs, and Inf * 0 is NaN.
+    Not so where a sum is scaled as a whole: exact sums, and aligned groups with one scale each. Signed and
+    infinite scales of the latter go into the elements all the same: they decide signs, and Inf * 0 is NaN.
     """
-    if not isinstance(operand, Blocks) or rule.scale_apply != "product_exponent" or rule.align_bits is None:
+    if rule.scale_apply == "dequant_inputs":
+        return True
+    if rule.scale_apply != "product_exponent" or sums_exactly(rule):
         return False
-    size, scale = operand.format.block_size, operand.format.scale
-    within = rule.group_size == "block" or (isinstance(rule.group_size, int) and size % rule.group_size == 0)
-    return within and not scale.signed and scale.infinity_code is None
+    if rule.align_bits is None:
+        return True
+    formats = [operand.format for operand in operands if isinstance(operand, Blocks)]
+    within = all(rule.group_size == "block" or f.block_size % _whole(rule.group_size) == 0 for f in formats)
+    return not within or any(f.scale.signed or f.scale.infinity_code is not None for f in formats)
 
 
-def decode_operand(operand: Operand, rule: AccumulationRule, index: tuple[slice, slice], pad: int) -> Decoded:
+def _whole(size: int | str) -> int:
+    """A group size as a number that divides no block size if groups are not of a fixed size."""
+    return size if isinstance(size, int) else 1 << 30
+
+
+def decode_operand(
+    operand: Operand, rule: AccumulationRule, index: tuple[slice, slice], pad: int, scale_elements: bool
+) -> Decoded:
     """Decode rows and elements of an operand.
 
     Args:
@@ -88,31 +100,28 @@ def decode_operand(operand: Operand, rule: AccumulationRule, index: tuple[slice,
         rule: What is done to elements and where scales go.
         index: Rows, and elements from a multiple of the block size on.
         pad: Elements +0 are added to the end up to a multiple of this.
+        scale_elements: From `scales_elements`.
     """
     rows, columns = index
     if isinstance(operand, Blocks):
         element, size = operand.format.element, operand.format.block_size
         blocks = slice(columns.start // size, -(-columns.stop // size))
         codes = operand.codes[rows, blocks]
-        codes = codes.reshape(codes.shape[0], -1).T
-        codes = codes[: columns.stop - columns.start]
+        codes = codes.reshape(codes.shape[0], -1)[:, : columns.stop - columns.start]
         scale_codes = operand.scales[rows, blocks].T
     else:
         element, size = operand.format, 0
-        codes, scale_codes = operand.codes[rows, columns].T, None
+        codes, scale_codes = operand.codes[rows, columns], None
+    finite, codes = _all_finite(element, codes), codes.T
     missing = -len(codes) % pad
     if missing:
         codes = np.concatenate([codes, np.zeros((missing, codes.shape[1]), codes.dtype)])
     with_exponents = rule.term_exponent not in ("none", "scale_only")
-    finite = _all_finite(element, codes)
     values, exponents = _decode_elements(element, codes, rule, with_exponents)
     scales = None
     if isinstance(operand, Blocks) and scale_codes is not None:
         scales = _decode_scales(operand.format.scale, scale_codes, -(-len(codes) // size))
-        if rule.scale_apply == "dequant_inputs" or (
-            rule.scale_apply == "product_exponent"
-            and not (sums_exactly(rule) or scales_by_group(rule, operand))
-        ):
+        if scale_elements:
             values, exponents = _apply(scales, size, values, exponents, rule)
             return Decoded(values, exponents, None, size, bool(np.isfinite(values).all()))
     return Decoded(values, exponents, scales, size, finite)
@@ -195,14 +204,31 @@ def _exponents(
 
 def _decode_scales(fmt: ScaleFormat, codes: NDArray[Any], blocks: int) -> Scales:
     """Decode scale codes [n, rows]; blocks beyond them have scale 1."""
-    value = _decode(fmt, codes)
-    if len(value) < blocks:
-        value = np.concatenate([value, np.ones((blocks - len(value), value.shape[1]))])
-    exponent = np.maximum(exponent_of(value), fmt.emin)
-    exponent = np.where(np.isfinite(value), exponent, 0)
-    significand = np.where(np.isfinite(value), np.ldexp(value, -exponent.astype(np.int32)), value)
-    exponent = np.where(value == 0, ZERO, exponent).astype(np.int16)
-    return Scales(value, exponent, significand)
+    if fmt.bits > _TABLE_BITS:
+        scales = _scales_of(fmt, _decode(fmt, np.ascontiguousarray(codes)))
+    else:
+        scales = _scale_table(fmt).at(codes.astype(np.intp, order="C"))
+    missing = blocks - len(codes)
+    if missing <= 0:
+        return scales
+    ones = np.ones((missing, codes.shape[1]))
+    return Scales(
+        np.concatenate([scales.value, ones]),
+        np.concatenate([scales.exponent, np.zeros(ones.shape, np.int16)]),
+        np.concatenate([scales.significand, ones]),
+    )
+
+
+@lru_cache(maxsize=32)
+def _scale_table(fmt: ScaleFormat) -> Scales:
+    return _scales_of(fmt, _decode(fmt, np.arange(1 << fmt.bits)))
+
+
+def _scales_of(fmt: ScaleFormat, value: Array) -> Scales:
+    finite = np.isfinite(value)
+    exponent = np.where(finite, np.maximum(exponent_of(value), fmt.emin), 0)
+    significand = np.where(finite, np.ldexp(value, -exponent.astype(np.int32)), value)
+    return Scales(value, np.where(value == 0, ZERO, exponent).astype(np.int16), significand)
 
 
 def _apply(
