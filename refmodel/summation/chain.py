@@ -12,19 +12,19 @@ from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
 from refmodel.blocks import Blocks
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
-from refmodel.rounding import exact_sum
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
-from refmodel.summation.exact import exact_group_sums
+from refmodel.summation.exact import exact_group_sums, whole_sums
 from refmodel.summation.late import add_second_aligned, addends
 from refmodel.summation.pairs import Pair, with_special
-from refmodel.summation.rounder import Array, Rounder, smallest_normal_exponent
+from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import extend_chain, group_value, rounded_products
 
 # Products worked on at a time: their float64 temporaries stay within a level-2 cache.
 _BATCH = 1 << 15
-# Elements of both operands decoded at a time.
+# Elements of both operands decoded at a time; more where one contraction may take them all.
 _DECODED = 1 << 16
+_DECODED_WHOLE = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Run:
             return self._whole_sum(start, stop, running)
         if rule.group_size == "all" and stop == start:
             return Rounder.of(rule).add(running, np.zeros(running.shape))
-        for pair, groups in self._chunks(start, stop, size, running.size):
+        for pair, groups in self._chunks(start, stop, size, _DECODED):
             if rule.acc_in_align:
                 running = self._in_align(pair, groups, size, running)
             else:
@@ -69,13 +69,13 @@ class Run:
             case size:
                 return size
 
-    def _chunks(self, start: int, stop: int, size: int, batch: int) -> Iterator[tuple[Pair, int]]:
+    def _chunks(self, start: int, stop: int, size: int, elements: int) -> Iterator[tuple[Pair, int]]:
         """Decode elements in whole groups and blocks; yield a pair and its number of groups."""
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 1
         least = lcm(size, block)
         rows = (self.rows_a.stop - self.rows_a.start) + (self.rows_b.stop - self.rows_b.start)
         scale_elements = scales_elements(self.rule, self.a, self.b)
-        step = least * max(1, _DECODED // (least * rows))
+        step = least * max(1, elements // (least * rows))
         for first in range(start, stop, step):
             columns = slice(first, min(first + step, stop))
             pair = Pair(
@@ -99,28 +99,17 @@ class Run:
         rule = self.rule
         rounder = Rounder.of(rule)
         in_align = rule.acc_in_align
-        terms: list[Array] = []
-        special = np.zeros(running.shape)
-        zeros: list[Array] = []
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
-        for pair, groups in self._chunks(start, stop, block, running.size):
-            for first, count in _portions(groups, running.size):
-                found = exact_group_sums(pair, *self._formats(), rule, first, count, block)
-                found_special = np.where(np.isfinite(found[0]), 0.0, found[0])
-                special = special + found_special.sum(axis=0)
-                zeros.append(_plain_zero(found))
-                finite = [np.where(found_special != 0, 0.0, t) for t in found]
-                terms = exact_sum(np.concatenate([*(t[None] for t in terms), *finite]))
-        total = with_special(terms or [np.zeros(running.shape)], special)
-        if rule.zero_sign == "ieee" and zeros:
-            total = _with_zero_of(total, zeros)
-        elif rule.zero_sign == "from_plus":
-            total = [*total, np.zeros(running.shape)]
+        terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
+        for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
+            portions = _portions(groups, running.size)
+            found = whole_sums(pair, *self._formats(), rule, groups, block, portions)
+            terms = add_terms(terms, found)
         if in_align:
-            return rounder.add(running, *total)
+            return rounder.add(running, *terms)
         if rule.group_round is not None:
-            total = [Rounder.of(rule, rule.group_format, rule.group_round).add(*total)]
-        return rounder.add(running, *total)
+            terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+        return rounder.add(running, *terms)
 
     def _in_align(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
@@ -260,15 +249,3 @@ def _flush(running: Array, rule: AccumulationRule) -> Array:
     """Count subnormal running values as zero (daz_c)."""
     tiny = np.abs(running) < 2.0 ** smallest_normal_exponent(rule.acc_format)
     return np.where(tiny, np.copysign(0.0, running) if rule.daz_sign == "keep" else 0.0, running)
-
-
-def _plain_zero(terms: list[Array]) -> Array:
-    """Return -0 where all terms of all groups are -0, else +0, [*batch]."""
-    minus = np.logical_and.reduce([(t == 0) & np.signbit(t) for t in terms]).all(axis=0)
-    return np.where(minus, -0.0, 0.0)
-
-
-def _with_zero_of(terms: list[Array], zeros: list[Array]) -> list[Array]:
-    zero = np.logical_and.reduce([t == 0 for t in terms])
-    minus = np.logical_and.reduce([np.signbit(z) for z in zeros])
-    return [np.where(zero, np.where(minus, -0.0, 0.0), t) for t in terms]

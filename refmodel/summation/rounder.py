@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import AccumulationRule, AccumulatorFormat, Rounding
-from refmodel.rounding import add_exactly, round_to_odd, two_sum
+from refmodel.rounding import add_exactly, exact_sum, round_to_odd, two_sum
 
 Array: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
@@ -192,6 +192,17 @@ def odd_sum(terms: Sequence[Array]) -> Array:
     exact = round_to_odd(partials)
     # A zero keeps the sign that plain addition gives it, unless that was not exact.
     return np.where(special | ((exact == 0) & (plain == 0)), plain, exact)
+
+
+def add_terms(terms: Sequence[Array], more: Sequence[Array]) -> list[Array]:
+    """Return few terms with the exact sum of all the given ones; IEEE 754 rules for Inf, NaN and the sign of zero."""
+    stacked = np.stack([*terms, *more])
+    finite = np.isfinite(stacked)
+    if finite.all():
+        return exact_sum(stacked)
+    special = np.where(finite, 0.0, stacked).sum(axis=0)
+    first, *rest = exact_sum(np.where(finite, stacked, 0.0))
+    return [np.where(special != 0, special, first), *(np.where(special != 0, 0.0, t) for t in rest)]
 
 
 def multiply_exactly(x: Array, y: Array) -> list[Array]:
