@@ -93,9 +93,9 @@ def _cuts(span: Span, width: int, digits: int) -> list[int] | None:
 def _split(values: Array, cuts: list[int]) -> list[Array]:
     if not cuts:
         return [values]
-    magnitude = np.abs(values)
-    edges = [0.0, *(2.0**cut for cut in cuts), np.inf]
-    return [
-        np.where((low <= magnitude) & (magnitude < high), values, 0.0)
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    magnitude, bands, rest = np.abs(values), [], values
+    for cut in cuts:
+        below = np.where(magnitude < 2.0**cut, rest, 0.0)
+        bands.append(below)
+        rest = rest - below
+    return [*bands, rest]

@@ -14,7 +14,7 @@ from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
-from refmodel.summation.exact import exact_group_sums, whole_sums
+from refmodel.summation.exact import exact_group_sums, float32_group_sums, whole_sums
 from refmodel.summation.late import add_second_aligned, addends
 from refmodel.summation.pairs import Pair, with_special
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
@@ -164,6 +164,8 @@ class Run:
     def _late(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
         rounder = Rounder.of(rule)
+        if rounder.is_float32 and self._sums_blocks_in_float32():
+            return self._float32_blocks(pair, groups, size, running)
         for first, count in _portions(groups, running.size * size):
             part = pair.groups(first, count, size)
             if rule.stage2 is not None:
@@ -179,6 +181,20 @@ class Run:
             terms = addends(terms, part, scales, rule)
             running = self._add_in_order(running, terms, rounder)
         return running
+
+    def _sums_blocks_in_float32(self) -> bool:
+        """Whether groups are exact sums, rounded to Float32 to nearest even and added as that."""
+        rule = self.rule
+        exact = sums_exactly(rule) and rule.group_round == "RNE" and rule.group_format in (None, "fp32")
+        plain = rule.zero_sign == "from_plus" and not rule.daz_c and not rule.dot_shift
+        return exact and plain and rule.scale_apply == "product_exponent"
+
+    def _float32_blocks(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
+        single = running.astype(np.float32)
+        for first, count in _portions(groups, running.size):
+            for each in float32_group_sums(pair, *self._formats(), first, count, size):
+                single += each
+        return single.astype(np.float64)
 
     def _add_in_order(self, running: Array, terms: list[Array], rounder: Rounder) -> Array:
         """Add the sums of terms [groups, *batch], group after group."""

@@ -17,10 +17,11 @@ from refmodel.accumulate.rule import AccumulationRule
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.rounding import exact_sum
 from refmodel.summation.bands import DIGITS, Span, data_span, format_span, precision, splits
-from refmodel.summation.decoded import Decoded
+from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.pairs import Pair, with_special
-from refmodel.summation.rounder import Array, multiply_exactly
+from refmodel.summation.rounder import Array, multiply_exactly, to_float32
 
+_FLOAT32_DIGITS = 24
 # Terms that the exact sum of a block may have.
 _TERMS = 64
 
@@ -42,6 +43,60 @@ def exact_group_sums(
     if rule.dot_shift:
         terms = [term * 2.0**-rule.dot_shift for term in terms]
     return with_special(_signed_zeros(terms, pair.groups(first, count, size), rule), special)
+
+
+def float32_group_sums(
+    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
+    first: int, count: int, size: int,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Return exact sums of the products of each group, rounded to Float32 to nearest even; a zero sum is +0.
+
+    Where an unscaled sum has at most 24 bits, and scales keep away from the ends of Float32's range, Float32 BLAS gives
+    the exact sum, so nothing is rounded.
+    """
+    terms, special = _float32_product(pair, formats, scale_formats, first, count, size), None
+    if terms is None:
+        exact, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
+        terms = to_float32(exact)
+    if special is not None:
+        terms = np.where(special != 0, special.astype(np.float32), terms)
+    terms += np.float32(0)  # -0 becomes +0
+    return terms
+
+
+def _float32_product(
+    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
+    first: int, count: int, size: int,
+) -> NDArray[np.float32] | None:  # fmt: skip
+    """Return the exact sums if Float32 arithmetic gives them, else None."""
+    bits = sum(high - low for low, high in map(format_span, formats)) + (size - 1).bit_length()
+    if bits > _FLOAT32_DIGITS or not pair.is_finite:
+        return None
+    units = pair.groups(first, count, size)
+    a, b = units.a.values, units.b.values
+    scales = None if scale_formats is None else pair.scales(first, count, size)
+    if scales is not None and scale_formats is not None:
+        if size > pair.a.block or any(f.mantissa_bits for f in scale_formats):
+            return None
+        a, b = a * scales[0].value, b * scales[1].value
+        spans = [_scaled_span(f, s) for f, s in zip(formats, scales, strict=True)]
+    else:
+        spans = [format_span(f) for f in formats]
+    # Neither a value nor a sum of products may be below the normal numbers or above the largest.
+    lowest = min(*(low for low, _ in spans), sum(low for low, _ in spans))
+    highest = max(*(high for _, high in spans), sum(high for _, high in spans) + (size - 1).bit_length())
+    if lowest < -126 or highest > 127:
+        return None
+    return units.contract(a.astype(np.float32), b.astype(np.float32))
+
+
+def _scaled_span(element: ElementFormat, scales: Scales) -> Span:
+    """Return the span of elements times power-of-two scales; too wide a one if a scale is NaN."""
+    low, high = format_span(element)
+    if not np.isfinite(scales.value).all():
+        return -1000, 1000
+    exponent = scales.exponent
+    return low + int(exponent.min(initial=0)), high + int(exponent.max(initial=0))
 
 
 def _finite_group_sums(
@@ -78,9 +133,8 @@ def _unit_sums(
     digits = precision(formats[0]), precision(formats[1])
     most = max(len(a), 4)
     pairs = splits(a, b, (format_span(formats[0]), format_span(formats[1])), digits, most)
-    if pairs is None or len(pairs) > 1:
-        data = splits(a, b, (data_span(a, digits[0]), data_span(b, digits[1])), digits, most)
-        pairs = data if pairs is None or (data is not None and len(data) < len(pairs)) else pairs
+    if pairs is None:
+        pairs = splits(a, b, (data_span(a, digits[0]), data_span(b, digits[1])), digits, most)
     if pairs is None:
         return _sums_by_product(units, factors)
     if factors is None:

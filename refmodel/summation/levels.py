@@ -17,7 +17,7 @@ from refmodel.summation.sequential import tree_sum
 
 # Running values and products of a tile: float64, within a level-2 cache.
 _TILE_RESULTS = 1 << 16
-_TILE_PRODUCTS = 1 << 16
+_TILE_PRODUCTS = 1 << 17
 
 _FLOAT32 = Rounder("fp32", "RNE")
 

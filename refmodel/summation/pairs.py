@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.rounder import Array
+
+
+_F = TypeVar("_F", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,12 @@ class Pair:
         result: NDArray[Any] = operation(a[..., :, None], b[..., None, :]) if self.outer else operation(a, b)
         return result
 
-    def contract(self, a: Array, b: Array) -> Array:
+    def contract(self, a: NDArray[_F], b: NDArray[_F]) -> NDArray[_F]:
         """Sum a * b over the first axis: [k, groups, m], [k, groups, n] -> [groups, *batch]."""
         if not self.outer:
-            result: Array = np.einsum("kgr,kgr->gr", a, b)
+            result: NDArray[_F] = np.einsum("kgr,kgr->gr", a, b)
             return result
-        product: Array = np.matmul(a.transpose(1, 2, 0), b.transpose(1, 0, 2))
+        product: NDArray[_F] = np.matmul(a.transpose(1, 2, 0), b.transpose(1, 0, 2))
         return product
 
     @property
