@@ -31,8 +31,8 @@ def dot(
         c: Initial value, float32, broadcast to [...]; +0 when None.
 
     Returns:
-        float32 [...], whose bits are normative for the rule; a rule with a narrower result format gives values of
-        that format. NaN has the bits `AccumulationRule.nan_float32`.
+        float32 [...], whose bits are normative for the rule; a rule with a narrower result format gives
+        values of that format. NaN has the bits `AccumulationRule.nan_float32`.
 
     Raises:
         UnknownNameError: If there is no such rule.

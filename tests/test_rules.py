@@ -17,12 +17,8 @@ import pytest
 import refmodel as mx
 from refmodel.accumulate import (
     AccumulationRule,
-    arm_fp8_dot,
     get_rule,
     list_rules,
-    list_unverified_rules,
-    riscv_ime,
-    rvbna,
 )
 from refmodel.elements import decode_table
 from refmodel.operands import OPERAND_FORMATS, Elements
@@ -152,7 +148,14 @@ def test_d4_the_running_value_among_the_aligned_terms_at_13_bits():
 
 
 def test_d4b_the_running_value_among_the_aligned_terms_or_added_later():
-    for rule in ("nv_blackwell_f8f6f4", "nv_mxf8f6f4", "gaudi3_fp8", "gaudi3_bf16", "seq_fma_fp32", "arm_fp8_dot4"):
+    for rule in (
+        "nv_blackwell_f8f6f4",
+        "nv_mxf8f6f4",
+        "gaudi3_fp8",
+        "gaudi3_bf16",
+        "seq_fma_fp32",
+        "arm_fp8_dot4",
+    ):
         check(1.0, rule, [2.0**-26] * 32, c=1.0)
     for rule in (
         "exact_fp32", "gaudi2_fp8", "gaudi2_bf16", "amd_cdna3_fp16", "amd_cdna3_fp8", "arm_fp8_dot8", "rvbna16",
@@ -281,9 +284,21 @@ def test_d13_zero_terms_bound_the_exponent_from_below():
 
 
 def test_d14_a_subnormal_running_value():
-    for rule in (*F24, *F25, *(r for r in EXACT_IN_GROUP if r not in ("amd_cdna2_fp16", "amx_bf16")), "rvbna16"):
+    for rule in (
+        *F24,
+        *F25,
+        *(r for r in EXACT_IN_GROUP if r not in ("amd_cdna2_fp16", "amx_bf16")),
+        "rvbna16",
+    ):
         check(0x00000001, rule, [0.0], c=2.0**-149)
-    for rule in ("amd_cdna2_fp16", "amx_bf16", "gaudi2_fp8", "arm_bf16_std", "nv_ada_fp8", "nv_hopper_fp8_fast"):
+    for rule in (
+        "amd_cdna2_fp16",
+        "amx_bf16",
+        "gaudi2_fp8",
+        "arm_bf16_std",
+        "nv_ada_fp8",
+        "nv_hopper_fp8_fast",
+    ):
         check(0x00000000, rule, [0.0], c=2.0**-149)
 
 

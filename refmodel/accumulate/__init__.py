@@ -7,6 +7,7 @@ from functools import lru_cache
 from refmodel.accumulate import presets
 from refmodel.accumulate.presets import arm_fp8_dot, riscv_ime, rvbna
 from refmodel.accumulate.rule import AccumulationRule, SecondAlignment, SplitK
+from refmodel.accumulate.text import from_dict, from_json, from_toml, to_dict, to_json, to_toml
 from refmodel.errors import UnknownNameError
 
 __all__ = [
@@ -14,11 +15,17 @@ __all__ = [
     "SecondAlignment",
     "SplitK",
     "arm_fp8_dot",
+    "from_dict",
+    "from_json",
+    "from_toml",
     "get_rule",
     "list_rules",
     "list_unverified_rules",
     "riscv_ime",
     "rvbna",
+    "to_dict",
+    "to_json",
+    "to_toml",
 ]
 
 

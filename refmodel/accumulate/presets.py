@@ -64,7 +64,7 @@ def neutral_rules() -> list[AccumulationRule]:
         ),
         AccumulationRule(
             name="pairwise_fp32",
-            source="A-27, A-31: Float32 additions in a tree of adjacent pairs over all of K, the initial value last",
+            source="A-27, A-31: Float32 additions in a tree of adjacent pairs, the initial value last",
             confidence="V",
             product="fp32_rne",
             order="tree_adjacent",
@@ -290,7 +290,7 @@ def amd_rules() -> list[AccumulationRule]:
             scale_format="e8m0",
             block=32,
             confidence="V",
-            source="ROCm rocjitsu emulator, not hardware: its issues 10330 and 10344 leave the machine's sum open",
+            source="ROCm rocjitsu emulator; its issues 10330 and 10344 leave the sum of the hardware open",
         ),
         AccumulationRule(
             name="amd_rdna4_fp16",
@@ -357,7 +357,7 @@ def intel_rules() -> list[AccumulationRule]:
         acc_in_align=False,
         scale_apply="epilogue_tensor",
         confidence="V",
-        source=f"{_GAUDI} for Gaudi 1: read, not compared; the initial value's place is not stated, here last",
+        source=f"{_GAUDI} for Gaudi 1: read, not compared; place of the initial value not stated",
     )
     return [
         amx,
@@ -382,7 +382,7 @@ def intel_rules() -> list[AccumulationRule]:
 def arm_fp8_dot(
     terms: Literal[1, 2, 4, 8], lscale: int = 0, to: AccumulatorFormat = "fp32", saturate: bool = False
 ) -> AccumulationRule:
-    """Return the rule of an Arm FP8 dot product of *terms* products, FPMR.LSCALE *lscale* and FPMR.OSM *saturate*.
+    """Return Arm's FP8 dot product of *terms* products with FPMR.LSCALE *lscale* and FPMR.OSM *saturate*.
 
     Raises:
         DefinitionError: If *to* is neither fp32 nor fp16, or lscale does not fit its 7 (fp32) or 4 bits.
@@ -453,7 +453,7 @@ def arm_rules() -> list[AccumulationRule]:
 
 
 def rvbna(size: int, acc_round: Rounding = "RTO") -> AccumulationRule:
-    """Return RISC-V bulk normalisation of *size* products, its sum added to the running value by *acc_round*."""
+    """Return RISC-V bulk normalisation of *size* products, added to the running value by *acc_round*."""
     return AccumulationRule(
         name=f"rvbna{size}" + ("" if acc_round == "RTO" else f"_{acc_round.lower()}"),
         term_exponent="clamped_sum",
@@ -561,7 +561,7 @@ def unverified_rules() -> list[AccumulationRule]:
             block_chain,
             name="amd_cdna4_mx",
             elements=_FP8_6_4,
-            source="CDNA4 ISA manual, section 7.2: scale after each block's dot product; the sum itself is not "
+            source="CDNA4 ISA manual, section 7.2: scale after each block's dot product; the sum is not "
             "public. Stands in: amd_cdna4_rocjitsu",
         ),
         replace(
@@ -586,7 +586,7 @@ def unverified_rules() -> list[AccumulationRule]:
             elements=_FP8,
             order="fused",
             group_size=4,
-            source="visa DPAS.md: 8 stages in order; rounding within a stage not stated. Stands in: an exact stage",
+            source="visa DPAS.md: 8 stages in order, rounding within one not stated. Stands in: exact stages",
         ),
         replace(
             chain,
@@ -605,7 +605,8 @@ def unverified_rules() -> list[AccumulationRule]:
             group_size=16,
             acc_in_align=False,
             group_round="RNE",
-            source="Compiled to two FP16 products and a Float32 add; unit not established. Stands in: exact dots of 16",
+            source="Compiled to two FP16 products and a Float32 add; unit not established. "
+            "Stands in: exact dots of 16",
         ),
         replace(
             chain,
@@ -616,7 +617,8 @@ def unverified_rules() -> list[AccumulationRule]:
             acc_in_align=False,
             group_round="RZ",
             nan_pattern=0x7FFFFFFF,
-            source=f"{_MATLAB} show a dot from 0 and a Float32 add; its width is not identified. Stands in: exact dots",
+            source=f"{_MATLAB} show a dot from 0 and a Float32 add; its width is not identified. "
+            "Stands in: exact dots",
         ),
         replace(
             chain,
@@ -640,7 +642,7 @@ def unverified_rules() -> list[AccumulationRule]:
             block_chain,
             name="aws_trainium3",
             elements=(*_FP8, "e2m1"),
-            source="NKI documentation states neither width, order nor rounding. Stands in: a chain for each block",
+            source="NKI documentation states no width, order or rounding. Stands in: a chain for each block",
         ),
         replace(chain, name="graphcore_ipu_fp8", elements=_FP8, source="Nothing found. Stands in: a chain"),
         replace(

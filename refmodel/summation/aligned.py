@@ -1,7 +1,9 @@
 """Sums of products that are cut off at a common exponent first: T-FDPA and its relatives.
 
-Why float64 is enough: an aligned term is an integer below 2**(align_bits + 2) in units of its grid, or, for groups of
-small products that share a scale, below 2**(align_bits + 12); `check_bounds` holds the sum of all of them to 53 bits.
+Why float64 is enough: an aligned term is an integer below 2**(align_bits + 2) in units of its grid, or, for
+    groups of
+small products that share a scale, below 2**(align_bits + 12); `check_bounds` holds the sum of all of them to
+53 bits.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def group_scale(
 
 
 def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np.int16], Array | None]:
-    """Return the products [k, ..., *batch] of a pair, their exponents, and the sum of infinite or NaN ones."""
+    """Return the products [k, ..., *batch], their exponents, and the sum of infinite or NaN ones."""
     terms = pair.join(np.multiply, pair.a.values, pair.b.values)
     special = None
     if rule.overflow == "product_inf_at_2^128":
@@ -82,7 +84,7 @@ def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np
 def scaled_group_terms(
     pair: Pair, scales: tuple[Scales, Scales] | None, rule: AccumulationRule
 ) -> tuple[Array, NDArray[np.int16], Array | None]:
-    """Return the terms of ``scale_only``: exact sums of inner groups times scales, the scale's exponent theirs.
+    """Return the terms of ``scale_only``: exact sums of inner groups times scales, with their exponents.
 
     Args:
         pair: Operands as arrays [inner_group, inner groups, rows].

@@ -1,4 +1,4 @@
-"""Pairs of operands: row with row, as in a dot product, or every row with every row, as in a matrix product."""
+"""Pairs of operands: each row with its own, as in dot products, or all with all, as in a matrix product."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.rounder import Array
-
 
 _F = TypeVar("_F", np.float32, np.float64)
 
@@ -102,7 +101,7 @@ class Pair:
 
 
 def split_special(products: Array) -> tuple[Array, Array]:
-    """Separate products [k, *batch] into finite ones, others 0, and the IEEE 754 sum of the others [*batch]."""
+    """Separate products [k, *batch] into finite ones, and the IEEE 754 sum of the others [*batch]."""
     finite = np.isfinite(products)
     return np.where(finite, products, 0.0), np.where(finite, 0.0, products).sum(axis=0)
 
