@@ -31,16 +31,7 @@ __all__ = [
 
 @lru_cache(maxsize=1)
 def _rules() -> dict[str, AccumulationRule]:
-    families = (
-        presets.neutral_rules,
-        presets.nvidia_rules,
-        presets.amd_rules,
-        presets.intel_rules,
-        presets.arm_rules,
-        presets.riscv_rules,
-        presets.unverified_rules,
-    )
-    return {rule.name: rule for family in families for rule in family()}
+    return {rule.name: rule for rules in presets.FAMILIES.values() for rule in rules()}
 
 
 def get_rule(rule: str | AccumulationRule, *, allow_unverified: bool = False) -> AccumulationRule:

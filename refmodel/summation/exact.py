@@ -67,14 +67,13 @@ def float32_group_sums(
     Where an unscaled sum has at most 24 bits, and scales keep away from the ends of Float32's range, Float32
     BLAS gives the exact sum, so nothing is rounded.
     """
-    terms, special = _float32_product(pair, formats, scale_formats, first, count, size), None
-    if terms is None:
-        exact, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
-        terms = to_float32(exact)
-    if special is not None:
-        terms = np.where(special != 0, special.astype(np.float32), terms)
-    terms += np.float32(0)  # -0 becomes +0
-    return terms
+    found = _float32_product(pair, formats, scale_formats, first, count, size)
+    if found is not None:
+        found += np.float32(0)  # makes -0 of a sum +0
+        return found
+    terms, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
+    found = to_float32(terms)
+    return found if special is None else np.where(special != 0, special.astype(np.float32), found)
 
 
 def _float32_product(

@@ -201,17 +201,17 @@ def odd_sum(terms: Sequence[Array]) -> Array:
 
 
 def to_float32(terms: Sequence[Array]) -> NDArray[np.float32]:
-    """Return the exact sum of finite terms, rounded to Float32 to nearest even."""
+    """Return the exact sum of finite terms, rounded to Float32 to nearest even; an exact zero is +0."""
     if len(terms) != 2:
-        return odd_sum(terms).astype(np.float32)
+        return (odd_sum(terms) + 0.0).astype(np.float32)
     # Rounding the float64 sum again is wrong only where it lies half-way between two Float32 numbers, which
     # have 29 bits less, or where Float32 is subnormal and has fewer.
-    total = terms[0] + terms[1]
+    total = terms[0] + terms[1] + 0.0
     doubtful = (total.view(np.int64) & 0x1FFFFFFF) == 0x10000000
     doubtful |= np.abs(total) < 2.0**-126
     result = total.astype(np.float32)
     if doubtful.any():
-        result[doubtful] = odd_sum([term[doubtful] for term in terms]).astype(np.float32)
+        result[doubtful] = (odd_sum([term[doubtful] for term in terms]) + 0.0).astype(np.float32)
     return result
 
 
