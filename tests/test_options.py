@@ -18,7 +18,8 @@ from oracle_inputs import breakpoints, encode_inputs, random_float_blocks
 
 import refmodel as mx
 from refmodel import oracle
-from refmodel.encoding import encode_exact, prepare_input, quantize_exact
+from refmodel.block_encoding import quantize_exact
+from refmodel.encoding import encode_exact, prepare_input
 from refmodel.formats import (
     BFLOAT16,
     E8M0,

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refmodel.blocks import Blocks, quantize
+from refmodel.blocks import Blocks
 from refmodel.errors import ExplanationError, ShapeError
 from refmodel.explain.element import Prepared, explain_scaled, prepare
 from refmodel.explain.encoding import Encoded
@@ -32,6 +32,7 @@ from refmodel.explain.tree import Explanation, Step, Table
 from refmodel.formats import FLOAT32, BlockFormat, IntegerFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.packing import pack_blocks
+from refmodel.quantization import quantize
 
 
 def explain_block(
