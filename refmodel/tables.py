@@ -118,7 +118,8 @@ def quantize_by_table(
     scales = np.take(_scale_table(fmt, options), _fold(amax, _AMAX_DROPS), mode="wrap")
     with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
         scaled = np.multiply(values, _reciprocals(fmt)[scales][..., None])
-    np.take(_encode_table(fmt.element, options), _fold(scaled.view(np.uint32), _VALUE_DROPS), mode="wrap", out=codes)
+    index = _fold(scaled.view(np.uint32), _VALUE_DROPS)
+    np.take(_encode_table(fmt.element, options), index, mode="wrap", out=codes)
     is_nan = scales == fmt.scale.nan_codes[0]
     if is_nan.any():
         codes[is_nan] = 0
