@@ -27,6 +27,7 @@ from refmodel.errors import (
 )
 from refmodel.explain import Explanation, FloatBits, explain_block, explain_dot, explain_element
 from refmodel.formats import (
+    OCP_FORMATS,
     BlockFormat,
     FloatFormat,
     IntegerFormat,
@@ -48,6 +49,7 @@ from refmodel.packing import (
 )
 
 __all__ = [
+    "OCP_FORMATS",
     "AccumulationRule",
     "BlockFormat",
     "Blocks",
