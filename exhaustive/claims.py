@@ -16,9 +16,17 @@ import refmodel as mx
 from exhaustive import thresholds
 from exhaustive.thresholds import StepFunction
 from refmodel import oracle
-from refmodel.formats import E8M0, BlockFormat, NumberFormat, get_format, list_formats
+from refmodel.formats import (
+    BFLOAT16,
+    E8M0,
+    FLOAT16,
+    OCP_FORMATS,
+    BlockFormat,
+    NumberFormat,
+    get_format,
+    list_formats,
+)
 from refmodel.options import EncodeOptions, Rounding
-from refmodel.oracle.conversion import BFLOAT16, FLOAT16
 from refmodel.sweeps import CHUNK, IEEE_MODES, EncodeSweep, ScaleSweep, list_sweeps, overflows, tiles
 
 FIRST_SHOWN = 3
@@ -236,7 +244,8 @@ class SixteenBitClaim:
 class DequantizeClaim:
     """Every scale times every element code, to Float32 and Float64, equals the oracle bit for bit.
 
-    In differences an input is the scale code times the number of element codes, plus the element code.
+    A scale that all blocks of an array share besides is left out. In differences an input is the scale code
+    times the number of element codes, plus the element code.
     """
 
     format: BlockFormat
@@ -284,16 +293,21 @@ def all_claims() -> list[Claim]:
         ScaleClaim(sweep) if isinstance(sweep, ScaleSweep) else EncodeClaim(sweep) for sweep in list_sweeps()
     ]
     published.sort(key=lambda claim: isinstance(claim, EncodeClaim))
-    blocks = [get_format(name) for name in list_formats()]
+    elements = [get_format(name).element for name in OCP_FORMATS]
     roundings: tuple[Rounding, ...] = (*IEEE_MODES, "rto")
     sixteen_bits = [
-        SixteenBitClaim(block.element, source, EncodeOptions(rounding=rounding, overflow=overflow))
+        SixteenBitClaim(element, source, EncodeOptions(rounding=rounding, overflow=overflow))
         for source in ("float16", "bfloat16")
-        for block in blocks
-        for overflow in overflows(block.element)
+        for element in elements
+        for overflow in overflows(element)
         for rounding in roundings
     ]
-    return [*published, *_ml_dtypes_claims(), *sixteen_bits, *map(DequantizeClaim, blocks)]
+    return [
+        *published,
+        *_ml_dtypes_claims(),
+        *sixteen_bits,
+        *(DequantizeClaim(get_format(name)) for name in list_formats()),
+    ]
 
 
 _POSITIVE_NAN = (0x7F800001, 0x7FFFFFFF)

@@ -155,7 +155,7 @@ def signed_code(fmt: NumberFormat, code: int, negative: bool) -> int:
     """Return the code of that magnitude and sign; an integer zero has no sign."""
     if isinstance(fmt, IntegerFormat):
         return -code % (1 << fmt.bits) if negative else code
-    return code + (1 << fmt.bits - 1) if negative else code
+    return code + (1 << fmt.exponent_bits + fmt.mantissa_bits) if negative else code
 
 
 def nan_code(fmt: NumberFormat) -> int:

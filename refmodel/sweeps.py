@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from refmodel.blocks import quantize
 from refmodel.elements import encode
 from refmodel.errors import unknown_name
-from refmodel.formats import E8M0, BlockFormat, ElementFormat, NumberFormat, get_format, list_formats
+from refmodel.formats import E8M0, OCP_FORMATS, BlockFormat, ElementFormat, NumberFormat, get_format
 from refmodel.options import EncodeOptions, Overflow, QuantizeOptions, Rounding, ScaleRule
 
 CHUNK = 1 << 24
@@ -138,7 +138,7 @@ def tiles(chunk: int) -> Iterator[tuple[slice, NDArray[np.uint32]]]:
 
 @lru_cache(maxsize=1)
 def _sweeps() -> tuple[Sweep, ...]:
-    elements = [get_format(name).element for name in list_formats()]
+    elements = [get_format(name).element for name in OCP_FORMATS]
     encoding = [
         EncodeSweep(fmt, EncodeOptions(rounding=rounding, overflow=overflow))
         for fmt in (*elements, E8M0)
