@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import explain, formats, vectors
+from refmodel.cli import digests, explain, formats, vectors
 from refmodel.cli.common import USAGE_ERROR, Parser
 from refmodel.errors import MxError
 
@@ -20,11 +20,15 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 2 after one line on stderr that says what is wrong."""
+    """Run the command and return its exit code.
+
+    It is 0, 1 if a check has found a difference, or 2 after one line on stderr that says what is wrong.
+    """
+    code: int | None = None
     try:
         try:
             arguments = _parser().parse_args(explain.escape_numbers(sys.argv[1:] if argv is None else argv))
-            arguments.run(arguments)
+            code = arguments.run(arguments)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -36,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
+    return code or 0
 
 
 def _one_line(error: Exception) -> str:
@@ -53,6 +57,6 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (vectors, explain, formats):
+    for module in (vectors, explain, formats, digests):
         module.add(commands)
     return parser
