@@ -46,6 +46,7 @@ from refmodel.packing import (
     unpack_blocks,
     unswizzle_scales,
 )
+from refmodel.profiles import Profile, get_profile, list_profiles
 
 __all__ = [
     "AccumulationRule",
@@ -63,6 +64,7 @@ __all__ = [
     "IntegerFormat",
     "MissingPackageError",
     "MxError",
+    "Profile",
     "QuantizeOptions",
     "ShapeError",
     "UnknownNameError",
@@ -77,10 +79,12 @@ __all__ = [
     "explain_element",
     "get_element",
     "get_format",
+    "get_profile",
     "get_rule",
     "get_scale",
     "list_formats",
     "list_layouts",
+    "list_profiles",
     "list_rules",
     "matmul",
     "pack",

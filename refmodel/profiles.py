@@ -1,0 +1,200 @@
+"""Profiles: the choices of public implementations, each as a named set of options.
+
+A profile holds, for each format that the implementation converts to, the options that make `refmodel`
+give its codes. Where no option expresses what an implementation does, its `source` says so. The ids are
+those of the project's clause list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
+
+from refmodel.errors import DefinitionError, unknown_name
+from refmodel.formats import BlockFormat, NumberFormat, get_format, get_number_format
+from refmodel.options import EncodeOptions, QuantizeOptions
+
+_Options = TypeVar("_Options", bound=EncodeOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The choices of one implementation.
+
+    Attributes:
+        name: Lower-case name used in calls and on the command line.
+        summary: What it reproduces, in one sentence.
+        source: What it was tested against, package and version, or which documents it follows.
+        numbers: Options of the conversion of numbers, by element or scale format.
+        blocks: Options of the conversion to blocks, by block format; they hold for any block size.
+        layouts: The layout of element codes in bytes (`refmodel.list_layouts`), by code width in bits.
+        any_number: Options for every other format, or None where there are none.
+        any_block: The same for block formats.
+    """
+
+    name: str
+    summary: str
+    source: str
+    numbers: Mapping[str, EncodeOptions] = field(default_factory=lambda: MappingProxyType({}))
+    blocks: Mapping[str, QuantizeOptions] = field(default_factory=lambda: MappingProxyType({}))
+    layouts: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    any_number: EncodeOptions | None = None
+    any_block: QuantizeOptions | None = None
+
+    def encode_options(self, fmt: str | NumberFormat) -> EncodeOptions:
+        """Return the options with which `refmodel.encode` gives the codes of the implementation.
+
+        A format described by the user is one of the named ones if all but its name is the same.
+
+        Raises:
+            UnknownNameError: If there is no such format.
+            DefinitionError: If the implementation has no such conversion; the message lists those it has.
+        """
+        number_format = get_number_format(fmt)
+        named = {name: options for name, options in self.numbers.items() if _is(number_format, name)}
+        return self._only(number_format.name, "numbers", named, self.any_number, tuple(self.numbers))
+
+    def quantize_options(self, fmt: str | BlockFormat) -> QuantizeOptions:
+        """Return the options with which `refmodel.quantize` gives the blocks of the implementation.
+
+        A format described by the user is one of the named ones if element and scale are.
+
+        Raises:
+            UnknownNameError: If there is no such format.
+            DefinitionError: If the implementation has no such conversion; the message lists those it has.
+        """
+        block_format = get_format(fmt)
+        named = {name: options for name, options in self.blocks.items() if _has_parts_of(block_format, name)}
+        return self._only(block_format.name, "arrays", named, self.any_block, tuple(self.blocks))
+
+    def _only(
+        self,
+        name: str,
+        what: str,
+        named: Mapping[str, _Options],
+        other: _Options | None,
+        all: tuple[str, ...],
+    ) -> _Options:
+        for options in (*named.values(), other):
+            if options is not None:
+                return options
+        covers = f"covers {', '.join(all)}" if all else "has no such conversion to any format"
+        raise DefinitionError(f"profile {self.name!r}: no conversion of {what} to {name}; it {covers}")
+
+
+def _has_parts_of(block_format: BlockFormat, name: str) -> bool:
+    named = get_format(name)
+    return (block_format.element, block_format.scale) == (named.element, named.scale)
+
+
+def _is(fmt: NumberFormat, name: str) -> bool:
+    return fmt == get_number_format(name)
+
+
+def get_profile(name: str | Profile) -> Profile:
+    """Return the profile of that name; a profile passes through unchanged.
+
+    Raises:
+        UnknownNameError: If there is no such profile.
+    """
+    if isinstance(name, Profile):
+        return name
+    if isinstance(name, str) and name in _PROFILES:
+        return _PROFILES[name]
+    raise unknown_name("profile", name, _PROFILES)
+
+
+def list_profiles() -> tuple[str, ...]:
+    """Return the names of all profiles."""
+    return tuple(_PROFILES)
+
+
+def _same(options: _Options, *names: str) -> dict[str, _Options]:
+    return dict.fromkeys(names, options)
+
+
+_FP8 = ("mxfp8_e5m2", "mxfp8_e4m3")
+_FP6 = ("mxfp6_e3m2", "mxfp6_e2m3")
+
+_OCP = Profile(
+    name="ocp",
+    summary="The defaults: the specification where it speaks, the most common choice where it does not.",
+    source="OCP MX v1.0 and OFP8 Rev 1.0",
+    any_number=EncodeOptions(),
+    any_block=QuantizeOptions(),
+)
+
+_ML_DTYPES = Profile(
+    name="ml_dtypes",
+    summary="The casts of ml_dtypes, and so of JAX.",
+    source="tested against ml_dtypes 0.6.0",
+    numbers={
+        **_same(EncodeOptions(overflow="overflow", nan_sign="keep"), "e5m2", "e4m3"),
+        **_same(EncodeOptions(nan_to_finite="inverted_zero"), "e3m2", "e2m3", "e2m1"),
+        "e8m0": EncodeOptions(overflow="overflow", unsigned_zero="nan"),
+    },
+    layouts={4: "byte", 6: "byte"},
+)
+
+_TORCH = Profile(
+    name="torch",
+    summary="The casts of PyTorch; E4M3 saturates since 2.13.",
+    source="tested against torch 2.13.0",
+    numbers={
+        "e5m2": EncodeOptions(overflow="overflow", nan_sign="keep", nan_payload="ones"),
+        "e4m3": EncodeOptions(nan_sign="keep"),
+        "e8m0": EncodeOptions(overflow="overflow", unsigned_negative="magnitude"),
+    },
+)
+
+_TORCHAO = Profile(
+    name="torchao",
+    summary="to_mx of torchao in mode FLOOR; for CEIL, RCEIL and EVEN replace scale_rule.",
+    source="tested against torchao 0.18.0",
+    blocks=_same(QuantizeOptions(), *_FP8, *_FP6, "mxfp4_e2m1"),
+    layouts={4: "low_first", 6: "byte"},
+)
+
+_GFLOAT = Profile(
+    name="gfloat",
+    summary="round_float and encode_float of gfloat, and its quantize_block.",
+    source="tested against gfloat 0.5.2",
+    numbers={
+        "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
+        "e4m3": EncodeOptions(nan_sign="negative"),
+        **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
+        "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
+        "e8m0": EncodeOptions(tie_without_mantissa="even_code", unsigned_zero="nan"),
+    },
+)
+
+_BITSTRING = Profile(
+    name="bitstring",
+    summary="The mxfp and mxint types of bitstring, saturating.",
+    source="tested against bitstring 5.0.0",
+    numbers={
+        "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
+        "e4m3": EncodeOptions(nan_sign="negative"),
+        **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
+        "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
+    },
+    layouts={4: "be", 6: "be"},
+)
+
+_CUDA = Profile(
+    name="cuda",
+    summary="The constructors of the CUDA headers cuda_fp8.h, cuda_fp6.h and cuda_fp4.h, which saturate.",
+    source="CUDA 12.9 headers",
+    numbers={
+        **_same(EncodeOptions(), "e4m3", "e3m2", "e2m3", "e2m1"),
+        "e5m2": EncodeOptions(),
+        "e8m0": EncodeOptions(rounding="rup", unsigned_negative="magnitude"),
+    },
+    layouts={4: "low_first", 6: "byte"},
+)
+
+_PROFILES: dict[str, Profile] = {
+    profile.name: profile for profile in (_OCP, _ML_DTYPES, _TORCH, _TORCHAO, _GFLOAT, _BITSTRING, _CUDA)
+}
