@@ -15,7 +15,7 @@ from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, ShapeEr
 from refmodel.formats import BlockFormat, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.rounding import floor_log2, round_to_integer
-from refmodel.scales import select_scale
+from refmodel.scales import divisor_exponents, select_scale
 
 
 def check_encoding(fmt: NumberFormat, options: EncodeOptions) -> None:
@@ -82,7 +82,7 @@ def quantize_exact(
     scales = select_scale(_amax(values, options), fmt.element, fmt.scale, options)
     is_nan = scales == fmt.scale.nan_codes[0]
     values = np.where(is_nan[..., None], 0.0, values)
-    exponent = scales.astype(np.int32)[..., None] - fmt.scale.bias
+    exponent = divisor_exponents(fmt.scale, options)[scales][..., None]
     codes = encode_exact(fmt.element, values, options, exponent, random)
     codes[is_nan] = 0  # also where the element has no zero
     return codes, scales
@@ -167,7 +167,10 @@ def _encode_float(
 ) -> NDArray[np.int64]:
     finite = np.isfinite(magnitude)
     # frexp gives 0.5 <= fraction < 1, so floor(log2) is one less; below emin the grid stops shrinking.
-    exponent = np.maximum(floor_log2(magnitude) - shift, fmt.emin)
+    lowest = fmt.emin
+    if not fmt.subnormals and options.unsigned_underflow == "nan":
+        lowest -= 1  # one more binade tells what rounds up to 2**emin; whatever does not has a code below 0
+    exponent = np.maximum(floor_log2(magnitude) - shift, lowest)
     exponent = np.where(magnitude == 0, fmt.emin, exponent)
     # Exact: a value of at least 2**emin lands in [2**mantissa_bits, 2**(mantissa_bits + 1)), where its
     # 53 bits still fit, and of a smaller one no more is asked than `_scaled` gives.
@@ -189,7 +192,10 @@ def _encode_float(
     )
     code = base + rounded.astype(np.int64)
     code = np.where(~finite | (code > fmt.max_code), _overflow_codes(fmt, finite, negative, options), code)
+    underflows = code < 0
     code = np.where(negative, code | fmt.sign_mask, code)
+    if underflows.any():
+        code[underflows] = _encode_nan(fmt, np.where(negative, -np.nan, np.nan)[underflows], options)
     if options.negative_zero == "positive" and fmt.subnormals:
         code = np.where(code == fmt.sign_mask, 0, code)
     return code

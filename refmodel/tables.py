@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from refmodel.encoding import encode_exact
 from refmodel.formats import BlockFormat, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
-from refmodel.scales import select_scale
+from refmodel.scales import divisor_exponents, select_scale
 
 _LOW_MASK = np.uint32(0x7FFF)
 _LOW_BITS = np.uint32(15)
@@ -31,7 +31,7 @@ def has_encode_table(fmt: NumberFormat, options: EncodeOptions) -> bool:
     """
     return (
         (isinstance(fmt, IntegerFormat) or (fmt.signed and fmt.subnormals))
-        and options.rounding in ("rne", "rna", "rtz")
+        and options.rounding in ("rne", "rna", "rnz", "rtz")
         and options.intermediate == "exact"
         and options.subnormal_input == "keep"
         and options.nan_to_finite != "error"
@@ -60,6 +60,8 @@ def has_quantize_table(fmt: BlockFormat, options: QuantizeOptions) -> bool:
         and element.emax < 64
         and scale.emin >= -127
         and 0 <= scale.emax <= 127
+        and options.scale_arithmetic == "exact"
+        and (options.lowest_divisor == "scale" or scale.emin < 0)
     )
 
 
@@ -98,7 +100,7 @@ def quantize_by_table(
     amax = amax.reshape(values.shape[:-1])
     scales = np.take(_scale_table(fmt, options), _fold(amax), mode="wrap")
     with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
-        scaled = np.multiply(values, _reciprocals(fmt)[scales][..., None])
+        scaled = np.multiply(values, _reciprocals(fmt, options)[scales][..., None])
     np.take(_encode_table(fmt.element, options), _fold(scaled.view(np.uint32)), mode="wrap", out=codes)
     is_nan = scales == fmt.scale.nan_codes[0]
     if is_nan.any():
@@ -134,9 +136,8 @@ def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8
 
 
 @lru_cache(maxsize=64)
-def _reciprocals(fmt: BlockFormat) -> NDArray[np.float32]:
-    """Float32 reciprocal of every scale code; 0 for NaN."""
-    exponent = fmt.scale.bias - np.arange(1 << fmt.scale.bits)
-    reciprocals = np.ldexp(np.float32(1), exponent)
+def _reciprocals(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.float32]:
+    """Float32 reciprocal of what elements are divided by, by scale code; 0 for NaN."""
+    reciprocals = np.ldexp(np.float32(1), -divisor_exponents(fmt.scale, options))
     reciprocals[fmt.scale.nan_codes[0]] = 0
     return reciprocals
