@@ -118,6 +118,8 @@ def _same(options: _Options, *names: str) -> dict[str, _Options]:
 _FP8 = ("mxfp8_e5m2", "mxfp8_e4m3")
 _FP6 = ("mxfp6_e3m2", "mxfp6_e2m3")
 
+_TORCHAO_BLOCKS = QuantizeOptions(inf_in_block="power", lowest_divisor="double", partial_block="refuse")
+
 _OCP = Profile(
     name="ocp",
     summary="The defaults: the specification where it speaks, the most common choice where it does not.",
@@ -151,36 +153,105 @@ _TORCH = Profile(
 
 _TORCHAO = Profile(
     name="torchao",
-    summary="to_mx of torchao in mode FLOOR; for CEIL, RCEIL and EVEN replace scale_rule.",
-    source="tested against torchao 0.18.0",
-    blocks=_same(QuantizeOptions(), *_FP8, *_FP6, "mxfp4_e2m1"),
+    summary="to_mx of torchao in mode FLOOR; for CEIL and EVEN replace scale_rule, RCEIL is torchao_rceil.",
+    source="tested against torchao 0.18.0 with torch 2.13.0",
+    blocks=_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
     layouts={4: "low_first", 6: "byte"},
 )
 
+_TORCHAO_RCEIL = Profile(
+    name="torchao_rceil",
+    summary="to_mx of torchao in mode RCEIL as it runs without a GPU: with a Float32 logarithm.",
+    source="tested against torchao 0.18.0 with torch 2.13.0",
+    blocks=_same(
+        QuantizeOptions(
+            scale_rule="rceil",
+            scale_arithmetic="log2",
+            inf_in_block="max_scale",
+            lowest_divisor="one",
+            partial_block="refuse",
+        ),
+        *_FP8,
+        *_FP6,
+        "mxfp4_e2m1",
+    ),
+    layouts={4: "low_first", 6: "byte"},
+)
+
+_NEGATIVE_NAN = EncodeOptions(nan_sign="negative", nan_payload="ones")
+_NO_NAN = EncodeOptions(nan_to_finite="error", integer_minimum="full")
+_GFLOAT_BLOCKS = {
+    "scale_arithmetic": "log2",
+    "inf_in_block": "max_scale",
+    "partial_block": "refuse",
+}
+
 _GFLOAT = Profile(
     name="gfloat",
-    summary="round_float and encode_float of gfloat, and its quantize_block.",
+    summary="round_float with saturation and encode_float of gfloat; encode_block of Float32 arrays.",
     source="tested against gfloat 0.5.2",
     numbers={
-        "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
-        "e4m3": EncodeOptions(nan_sign="negative"),
-        **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
-        "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
-        "e8m0": EncodeOptions(tie_without_mantissa="even_code", unsigned_zero="nan"),
+        **_same(_NEGATIVE_NAN, "e5m2", "e4m3"),
+        **_same(_NO_NAN, "e3m2", "e2m3", "e2m1", "int8"),
+        "e8m0": EncodeOptions(
+            tie_without_mantissa="even_code", unsigned_zero="nan", unsigned_underflow="nan"
+        ),
+    },
+    blocks={
+        **_same(QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale"), *_FP8, *_FP6),
+        **_same(
+            QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale", integer_minimum="full"),
+            "mxfp4_e2m1",
+            "mxint8",
+        ),
     },
 )
 
 _BITSTRING = Profile(
     name="bitstring",
-    summary="The mxfp and mxint types of bitstring, saturating.",
+    summary="The mxfp and mxint types of bitstring, saturating; for e4m3mxfp_overflow replace overflow.",
     source="tested against bitstring 5.0.0",
     numbers={
-        "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
-        "e4m3": EncodeOptions(nan_sign="negative"),
-        **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
-        "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
+        **_same(_NEGATIVE_NAN, "e5m2", "e4m3"),
+        **_same(_NO_NAN, "e3m2", "e2m3", "e2m1", "int8"),
+        "e8m0": EncodeOptions(),
     },
     layouts={4: "be", 6: "be"},
+)
+
+_ONNX = Profile(
+    name="onnx",
+    summary="The operator Cast of ONNX with saturate=1 and round_mode='up', as its reference evaluator has it.",
+    source="tested against onnx 1.23.2 with ml_dtypes 0.6.0",
+    numbers={
+        **_same(EncodeOptions(nan_sign="keep"), "e5m2", "e4m3"),
+        **_same(EncodeOptions(nan_to_finite="inverted_zero"), "e3m2", "e2m3", "e2m1"),
+        "e8m0": EncodeOptions(rounding="rup", unsigned_negative="magnitude"),
+    },
+    layouts={4: "low_first"},
+)
+
+_MODELOPT = Profile(
+    name="modelopt",
+    summary="MXFP8QTensor and MXFP4QTensor of Model Optimizer, without a GPU.",
+    source="tested against nvidia-modelopt 0.47.0 with torch 2.13.0",
+    blocks={
+        "mxfp8_e4m3": QuantizeOptions(scale_rule="rceil", scale_arithmetic="log2", inf_in_block="max_scale"),
+        "mxfp4_e2m1": QuantizeOptions(rounding="rnz", scale_rule="rceil", scale_arithmetic="log2"),
+    },
+    layouts={4: "low_first"},
+)
+
+_GGUF = Profile(
+    name="gguf",
+    summary="MXFP4 of ggml, as the Python package gguf makes it.",
+    source="tested against gguf 0.19.0",
+    blocks={
+        "mxfp4_e2m1": QuantizeOptions(
+            rounding="rnz", negative_zero="positive", scale_arithmetic="log2", partial_block="refuse"
+        )
+    },
+    layouts={4: "ggml"},
 )
 
 _CUDA = Profile(
@@ -189,12 +260,16 @@ _CUDA = Profile(
     source="CUDA 12.9 headers",
     numbers={
         **_same(EncodeOptions(), "e4m3", "e3m2", "e2m3", "e2m1"),
-        "e5m2": EncodeOptions(),
+        "e5m2": EncodeOptions(nan_payload="ones"),
         "e8m0": EncodeOptions(rounding="rup", unsigned_negative="magnitude"),
     },
     layouts={4: "low_first", 6: "byte"},
 )
 
 _PROFILES: dict[str, Profile] = {
-    profile.name: profile for profile in (_OCP, _ML_DTYPES, _TORCH, _TORCHAO, _GFLOAT, _BITSTRING, _CUDA)
+    profile.name: profile
+    for profile in (
+        *(_OCP, _ML_DTYPES, _ONNX, _TORCH, _TORCHAO, _TORCHAO_RCEIL, _GFLOAT, _BITSTRING, _CUDA),
+        *(_MODELOPT, _GGUF),
+    )
 }
