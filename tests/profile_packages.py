@@ -216,7 +216,7 @@ class BitstringOverflow(Bitstring):
 
 
 class Cuda(Package):
-    """The constructors of the CUDA headers, their host code compiled by g++ from the packages that hold them."""
+    """The constructors of the CUDA headers: their host code, compiled by g++ from the packages on PyPI."""
 
     package = "nvidia-cuda-runtime-cu12"
     numbers = (*FLOATS, "e8m0")
