@@ -47,6 +47,7 @@ from refmodel.packing import (
     unpack_blocks,
     unswizzle_scales,
 )
+from refmodel.profiles import Profile, get_profile, list_profiles
 from refmodel.quantization import quantize
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "IntegerFormat",
     "MissingPackageError",
     "MxError",
+    "Profile",
     "QuantizeOptions",
     "ShapeError",
     "UnknownNameError",
@@ -80,10 +82,12 @@ __all__ = [
     "explain_element",
     "get_element",
     "get_format",
+    "get_profile",
     "get_rule",
     "get_scale",
     "list_formats",
     "list_layouts",
+    "list_profiles",
     "list_rules",
     "matmul",
     "pack",

@@ -12,7 +12,7 @@ from refmodel.encoding import code_dtype, encode_exact
 from refmodel.formats import BlockFormat
 from refmodel.options import QuantizeOptions
 from refmodel.ratio_scales import NO_TENSOR_SCALE, TensorScale, divide_by_scale, select_ratio_scale
-from refmodel.scales import select_scale
+from refmodel.scales import divisor_exponents, select_scale
 
 
 def quantize_exact(
@@ -68,7 +68,7 @@ def encode_blocks(
     values = np.where(is_nan[..., None], 0.0, values)
     exponent: NDArray[np.int32] | int
     if fmt.scale.is_power_of_two:
-        exponent = scales.astype(np.int32)[..., None] - fmt.scale.bias
+        exponent = divisor_exponents(fmt.scale, options)[scales][..., None]
     else:
         divisors = np.where(is_nan, 1.0, scale_values)[..., None]
         values, exponent = divide_by_scale(values, divisors, options, tensor_scale)

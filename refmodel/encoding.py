@@ -140,7 +140,10 @@ def _encode_float(
 ) -> NDArray[np.int64]:
     finite = np.isfinite(magnitude)
     # frexp gives 0.5 <= fraction < 1, so floor(log2) is one less; below emin the grid stops shrinking.
-    exponent = np.maximum(floor_log2(magnitude) - shift, fmt.emin)
+    lowest = fmt.emin
+    if not fmt.subnormals and options.unsigned_underflow == "nan":
+        lowest -= 1  # one more binade tells what rounds up to 2**emin; whatever does not has a code below 0
+    exponent = np.maximum(floor_log2(magnitude) - shift, lowest)
     exponent = np.where(magnitude == 0, fmt.emin, exponent)
     # Exact: a value of at least 2**emin lands in [2**mantissa_bits, 2**(mantissa_bits + 1)), where its
     # 53 bits still fit, and of a smaller one no more is asked than `_scaled` gives.
@@ -162,7 +165,10 @@ def _encode_float(
     )
     code = base + rounded.astype(np.int64)
     code = np.where(~finite | (code > fmt.max_code), _overflow_codes(fmt, finite, negative, options), code)
+    underflows = code < 0
     code = np.where(negative, code | fmt.sign_mask, code)
+    if underflows.any():
+        code[underflows] = _encode_nan(fmt, np.where(negative, -np.nan, np.nan)[underflows], options)
     if options.negative_zero == "positive" and fmt.subnormals:
         code = np.where(code == fmt.sign_mask, 0, code)
     return code

@@ -48,6 +48,8 @@ def round_to_integer(
             away = (fraction > 0.5) | ((fraction == 0.5) & floor_is_odd)
         case "rna":
             away = fraction >= 0.5
+        case "rnz":
+            away = fraction > 0.5
         case "rtz":
             away = np.zeros(magnitude.shape, np.bool_)
         case "rup":

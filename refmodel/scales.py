@@ -48,9 +48,15 @@ def select_scale(
     Returns:
         int64 codes, same shape.
     """
-    exponent = floor_log2(amax)
-    significand = np.ldexp(amax, -exponent)
-    exponent += rounds_up(significand, element, options.scale_rule) - element.emax
+    infinite = np.isinf(amax)
+    if options.inf_in_block == "power":
+        amax = np.where(infinite, 2.0**128, amax)
+    if options.scale_arithmetic == "exact" or options.scale_rule in ("even", "midmax"):
+        exponent = floor_log2(amax)
+        significand = np.ldexp(amax, -exponent)
+        exponent += rounds_up(significand, element, options.scale_rule) - element.emax
+    else:
+        exponent = float32_exponent(amax, element, options)
     zero_block = {
         "minimum": scale.emin,
         "min_normal": scale.emin,
@@ -64,7 +70,8 @@ def select_scale(
         code = np.where(exponent < scale.emin, nan, code)
     if options.scale_overflow == "nan":
         code = np.where(exponent > scale.emax, nan, code)
-    code = np.where(np.isinf(amax), nan if options.inf_in_block == "nan_scale" else scale.max_code, code)
+    if options.inf_in_block != "power":
+        code = np.where(infinite, nan if options.inf_in_block == "nan_scale" else scale.max_code, code)
     return np.where(np.isnan(amax), nan, code).astype(np.int64)
 
 
@@ -86,3 +93,41 @@ def rounds_up(significand: NDArray[np.float64], element: ElementFormat, rule: Sc
             # Half a step above the largest element is the midpoint to 2**(emax + 1) where that would be
             # the next value of the grid, and to 480 for E4M3.
             return significand > largest + half_step
+
+
+# Exponent that stands for that of zero, and negated for that of infinity: beyond those of every format.
+_NO_EXPONENT = -(1 << 20)
+
+
+def float32_exponent(
+    amax: NDArray[np.float64], element: ElementFormat, options: QuantizeOptions
+) -> NDArray[np.int32]:
+    """Return the exponent of the scale as Float32 arithmetic gives it (A-2).
+
+    The logarithm is that of float64, rounded: no Float32 has a logarithm within 2**-27 of a number at which
+    rounding to Float32 begins to give an integer, and float64 errs by less than 2**-44.
+    """
+    rule, arithmetic = options.scale_rule, options.scale_arithmetic
+    with np.errstate(all="ignore"):  # what overflows is infinite, what underflows zero
+        in_float32 = amax.astype(np.float32)
+        quotient = in_float32
+        if rule == "rceil":
+            largest = np.float32(element.max_value)
+            quotient = in_float32 * (1 / largest) if arithmetic == "multiply" else in_float32 / largest
+        # Only a float64 amax can be out of the range of Float32; it stays so whatever it is divided by.
+        quotient = np.where((in_float32 == 0) | np.isinf(in_float32), in_float32, quotient)
+        fraction, exponent = np.frexp(quotient)  # 0.5 <= fraction < 1
+        exponent = exponent - 1 + ((rule != "floor") & (fraction > 0.5))
+        if arithmetic == "log2":
+            log2 = np.log2(quotient.astype(np.float64)).astype(np.float32)
+            whole = np.floor(log2) if rule == "floor" else np.ceil(log2)
+            exponent = np.where(np.isfinite(log2), whole, 0).astype(np.int32)
+    exponent = np.where(quotient == 0, _NO_EXPONENT, np.where(np.isinf(quotient), -_NO_EXPONENT, exponent))
+    return exponent - (0 if rule == "rceil" else element.emax)
+
+
+def divisor_exponents(scale: ScaleFormat, options: QuantizeOptions) -> NDArray[np.int32]:
+    """Return log2 of what elements are divided by, by scale code; that of NaN means nothing."""
+    exponents = np.arange(1 << scale.bits, dtype=np.int32) - scale.bias
+    exponents[0] = {"scale": exponents[0], "double": exponents[0] + 1, "one": 0}[options.lowest_divisor]
+    return exponents

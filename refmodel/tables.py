@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from refmodel.encoding import encode_exact
 from refmodel.formats import BlockFormat, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
-from refmodel.scales import select_scale
+from refmodel.scales import divisor_exponents, select_scale
 
 _VALUE_DROPS = 15
 _AMAX_DROPS = 14
@@ -68,6 +68,8 @@ def has_quantize_table(fmt: BlockFormat, options: QuantizeOptions) -> bool:
         and element.emax < 64
         and scale.emin >= -127
         and 0 <= scale.emax <= 127
+        and options.scale_arithmetic == "exact"
+        and (options.lowest_divisor == "scale" or scale.emin < 0)
     )
 
 
@@ -79,7 +81,7 @@ def _hides_underflow(fmt: NumberFormat, options: EncodeOptions) -> bool:
     """
     return (
         (isinstance(fmt, IntegerFormat) or (fmt.signed and fmt.subnormals))
-        and options.rounding in ("rne", "rna", "rtz")
+        and options.rounding in ("rne", "rna", "rnz", "rtz")
         and fmt.quantum_exponent > -100
     )
 
@@ -119,7 +121,7 @@ def quantize_by_table(
     amax = amax.reshape(values.shape[:-1])
     scales = np.take(_scale_table(fmt, options), _fold(amax, _AMAX_DROPS), mode="wrap")
     with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
-        scaled = np.multiply(values, _reciprocals(fmt)[scales][..., None])
+        scaled = np.multiply(values, _reciprocals(fmt, options)[scales][..., None])
     index = _fold(scaled.view(np.uint32), _VALUE_DROPS)
     np.take(_encode_table(fmt.element, options), index, mode="wrap", out=codes)
     is_nan = scales == fmt.scale.nan_codes[0]
@@ -158,9 +160,8 @@ def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8
 
 
 @lru_cache(maxsize=64)
-def _reciprocals(fmt: BlockFormat) -> NDArray[np.float32]:
-    """Float32 reciprocal of every scale code; 0 for NaN."""
-    exponent = fmt.scale.bias - np.arange(1 << fmt.scale.bits)
-    reciprocals = np.ldexp(np.float32(1), exponent)
+def _reciprocals(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.float32]:
+    """Float32 reciprocal of what elements are divided by, by scale code; 0 for NaN."""
+    reciprocals = np.ldexp(np.float32(1), -divisor_exponents(fmt.scale, options))
     reciprocals[fmt.scale.nan_codes[0]] = 0
     return reciprocals

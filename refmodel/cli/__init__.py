@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import digests, explain, formats, vectors
+from refmodel.cli import digests, explain, formats, profiles, vectors
 from refmodel.cli.common import USAGE_ERROR, Parser
 from refmodel.errors import MxError
 
@@ -57,6 +57,6 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (vectors, explain, formats, digests):
+    for module in (vectors, explain, formats, profiles, digests):
         module.add(commands)
     return parser
