@@ -20,7 +20,7 @@ from refmodel.explain import Explanation, FloatBits, explain_block, explain_dot,
 from refmodel.explain.source import read_blocks, read_number
 from refmodel.formats import get_format
 from refmodel.options import EncodeOptions, QuantizeOptions
-from refmodel.tensors import parse_source, read_tensors
+from refmodel.tensors import read_array
 from refmodel.vectors.files import read_vectors
 
 if TYPE_CHECKING:
@@ -191,10 +191,7 @@ def _block(arguments: argparse.Namespace) -> None:
 
 def _tensor_block(source: str, index: Sequence[int] | None, axis: int, size: int) -> NDArray[Any]:
     """Return the numbers of one block of a tensor; fewer than *size* at the end of a row."""
-    tensors = read_tensors(*parse_source(source))
-    if len(tensors) > 1:
-        raise DefinitionError(f"{source}: holds {len(tensors)} tensors; name one: FILE:{next(iter(tensors))}")
-    (tensor,) = tensors.values()
+    tensor = read_array(source, "numbers")
     rows = np.moveaxis(tensor, check_axis(tensor.shape, axis), -1)
     shape = (*rows.shape[:-1], -(-rows.shape[-1] // size))
     position = (0,) * len(shape) if index is None else tuple(index)
