@@ -27,6 +27,7 @@ from refmodel.errors import (
 )
 from refmodel.explain import Explanation, FloatBits, explain_block, explain_dot, explain_element
 from refmodel.formats import (
+    OCP_FORMATS,
     BlockFormat,
     FloatFormat,
     IntegerFormat,
@@ -49,6 +50,7 @@ from refmodel.packing import (
 from refmodel.profiles import Profile, get_profile, list_profiles
 
 __all__ = [
+    "OCP_FORMATS",
     "AccumulationRule",
     "BlockFormat",
     "Blocks",

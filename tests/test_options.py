@@ -19,10 +19,17 @@ from oracle_inputs import breakpoints, encode_inputs, random_float_blocks
 import refmodel as mx
 from refmodel import oracle
 from refmodel.encoding import encode_exact, prepare_input, quantize_exact
-from refmodel.formats import E8M0, BlockFormat, FloatFormat, IntegerFormat
+from refmodel.formats import (
+    BFLOAT16,
+    E8M0,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    BlockFormat,
+    FloatFormat,
+    IntegerFormat,
+)
 from refmodel.options import EncodeOptions, QuantizeOptions, choices
-from refmodel.oracle.conversion import BFLOAT16, FLOAT16, FLOAT64
-from refmodel.oracle.float32 import FLOAT32
 from refmodel.tables import encode_by_table, has_encode_table, has_quantize_table, quantize_by_table
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -30,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 SEED = 20250311
 FULL = os.environ.get("MXREF_FULL") == "1"
 
-BLOCKS = [mx.get_format(name) for name in mx.list_formats()]
+BLOCKS = [mx.get_format(name) for name in mx.OCP_FORMATS]
 ELEMENTS = [block.element for block in BLOCKS]
 E5M2, E4M3, E3M2, E2M3, E2M1, INT8 = ELEMENTS
 SATURATE_ONLY = [E3M2, E2M3, E2M1, INT8]

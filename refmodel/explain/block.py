@@ -14,7 +14,6 @@ from refmodel.errors import ExplanationError, ShapeError
 from refmodel.explain.element import Prepared, explain_scaled, prepare
 from refmodel.explain.encoding import Encoded
 from refmodel.explain.exact import (
-    FLOAT32,
     Exact,
     FloatBits,
     as_bits,
@@ -30,7 +29,7 @@ from refmodel.explain.exact import (
 )
 from refmodel.explain.rounding import locate
 from refmodel.explain.tree import Explanation, Step, Table
-from refmodel.formats import BlockFormat, IntegerFormat, get_format
+from refmodel.formats import FLOAT32, BlockFormat, IntegerFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.packing import pack_blocks
 
