@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import explain, formats, vectors
+from refmodel.cli import dot, encode, explain, formats, quantize, vectors
 from refmodel.cli.common import USAGE_ERROR, Parser
 from refmodel.errors import MxError
 
@@ -53,6 +53,6 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (vectors, explain, formats):
+    for module in (encode, quantize, dot, explain, formats, vectors):
         module.add(commands)
     return parser
