@@ -65,7 +65,7 @@ def parse_number_format(text: str) -> NumberFormat:
     except UnknownNameError as error:
         name, *words = text.split(":")
         is_float, is_integer = _FLOAT.fullmatch(name), _INTEGER.fullmatch(name)
-        if not is_float and not is_integer:
+        if not (is_float and words) and not is_integer:
             raise UnknownNameError(f"{error}; or describe one: {_SYNTAX}") from None
     given = _words(text, words)
     if is_integer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import sys
@@ -47,6 +48,7 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+@functools.cache
 def _parser() -> Parser:
     parser = Parser(
         prog="mxref",
