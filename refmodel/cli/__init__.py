@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from refmodel.cli import dot, encode, explain, formats, quantize, vectors
-from refmodel.cli.common import USAGE_ERROR, Parser
+from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -33,19 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         # does not complain when it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (MxError, OSError, MemoryError) as error:
-        print(f"mxref: error: {_one_line(error)}", file=sys.stderr)
+        print(f"mxref: error: {one_line(_text(error))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
 
 
-def _one_line(error: Exception) -> str:
+def _text(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory for this; use a smaller count or smaller tensors"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    return " ".join(str(error).split())
+    return str(error)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from refmodel.options import EncodeOptions, QuantizeOptions, choices
 from refmodel.profiles import get_profile, list_profiles
 
 USAGE_ERROR = 2
+_LONGEST_MESSAGE = 1000
 
 _Options = TypeVar("_Options", bound=EncodeOptions)
 
@@ -22,8 +23,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message."""
-        line = " ".join(message.split())
-        self.exit(USAGE_ERROR, f"mxref: error: {line}; see {self.prog} --help\n")
+        self.exit(USAGE_ERROR, f"mxref: error: {one_line(message)}; see {self.prog} --help\n")
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line that no terminal takes for a command, whatever was typed, cut if too long."""
+    line = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in " ".join(message.split())
+    )
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]} ..."
 
 
 def integer(text: str) -> int:
