@@ -10,7 +10,7 @@ array(81844., dtype=float32)
 """
 
 from refmodel.accumulate import AccumulationRule, get_rule, list_rules
-from refmodel.blocks import Blocks, dequantize, quantize
+from refmodel.blocks import Blocks, dequantize
 from refmodel.dot import dot, matmul
 from refmodel.elements import decode, encode
 from refmodel.errors import (
@@ -47,6 +47,8 @@ from refmodel.packing import (
     unpack_blocks,
     unswizzle_scales,
 )
+from refmodel.profiles import Profile, get_profile, list_profiles
+from refmodel.quantization import quantize
 
 __all__ = [
     "OCP_FORMATS",
@@ -65,6 +67,7 @@ __all__ = [
     "IntegerFormat",
     "MissingPackageError",
     "MxError",
+    "Profile",
     "QuantizeOptions",
     "ShapeError",
     "UnknownNameError",
@@ -79,10 +82,12 @@ __all__ = [
     "explain_element",
     "get_element",
     "get_format",
+    "get_profile",
     "get_rule",
     "get_scale",
     "list_formats",
     "list_layouts",
+    "list_profiles",
     "list_rules",
     "matmul",
     "pack",

@@ -13,11 +13,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from refmodel.blocks import quantize
 from refmodel.elements import encode
 from refmodel.errors import unknown_name
 from refmodel.formats import E8M0, OCP_FORMATS, BlockFormat, ElementFormat, NumberFormat, get_format
 from refmodel.options import EncodeOptions, Overflow, QuantizeOptions, Rounding, ScaleRule
+from refmodel.quantization import quantize
 
 CHUNK = 1 << 24
 _TILE = 1 << 18

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from refmodel.encoding import encode_exact
 from refmodel.formats import BlockFormat, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
-from refmodel.scales import select_scale
+from refmodel.scales import divisor_exponents, select_scale
 
 _VALUE_DROPS = 15
 _AMAX_DROPS = 14
@@ -55,6 +55,8 @@ def has_quantize_table(fmt: BlockFormat, options: QuantizeOptions) -> bool:
     block below 2**64.
     """
     element, scale = fmt.element, fmt.scale
+    if not scale.is_power_of_two or not scale.nan_codes:
+        return False
     compared = _mantissa_bits(element) + (options.scale_rule in ("even", "midmax"))
     # Below 2**decides the scale is the smallest one or, if that is asked for, NaN: a rule may round up.
     decides = scale.emin + element.emax - (options.scale_underflow == "nan")
@@ -66,6 +68,8 @@ def has_quantize_table(fmt: BlockFormat, options: QuantizeOptions) -> bool:
         and element.emax < 64
         and scale.emin >= -127
         and 0 <= scale.emax <= 127
+        and options.scale_arithmetic == "exact"
+        and (options.lowest_divisor == "scale" or scale.emin < 0)
     )
 
 
@@ -77,7 +81,7 @@ def _hides_underflow(fmt: NumberFormat, options: EncodeOptions) -> bool:
     """
     return (
         (isinstance(fmt, IntegerFormat) or (fmt.signed and fmt.subnormals))
-        and options.rounding in ("rne", "rna", "rtz")
+        and options.rounding in ("rne", "rna", "rnz", "rtz")
         and fmt.quantum_exponent > -100
     )
 
@@ -118,7 +122,7 @@ def quantize_by_table(
     amax = magnitude.reshape(values.shape[:-1])
     scales = np.take(_scale_table(fmt, options), _fold(amax, _AMAX_DROPS), mode="wrap")
     with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
-        scaled = np.multiply(values, _reciprocals(fmt)[scales][..., None])
+        scaled = np.multiply(values, _reciprocals(fmt, options)[scales][..., None])
     index = _fold(scaled.view(np.uint32), _VALUE_DROPS)
     np.take(_encode_table(fmt.element, options), index, mode="wrap", out=codes)
     is_nan = scales == fmt.scale.nan_codes[0]
@@ -153,13 +157,12 @@ def _encode_table(fmt: NumberFormat, options: EncodeOptions) -> NDArray[np.uint8
 
 @lru_cache(maxsize=64)
 def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8]:
-    return select_scale(_representatives(_AMAX_DROPS, 31), fmt.element, fmt.scale, options)
+    return select_scale(_representatives(_AMAX_DROPS, 31), fmt.element, fmt.scale, options).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)
-def _reciprocals(fmt: BlockFormat) -> NDArray[np.float32]:
-    """Float32 reciprocal of every scale code; 0 for NaN."""
-    exponent = fmt.scale.bias - np.arange(1 << fmt.scale.bits)
-    reciprocals = np.ldexp(np.float32(1), exponent)
+def _reciprocals(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.float32]:
+    """Float32 reciprocal of what elements are divided by, by scale code; 0 for NaN."""
+    reciprocals = np.ldexp(np.float32(1), -divisor_exponents(fmt.scale, options))
     reciprocals[fmt.scale.nan_codes[0]] = 0
     return reciprocals
