@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from refmodel.arrayfiles import printable, read_npy
 from refmodel.blocks import Blocks
 from refmodel.descriptions import parse_format
-from refmodel.elements import code_dtype
+from refmodel.encoding import code_dtype
 from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, FileError, ShapeError
 from refmodel.explain.exact import to_array
 from refmodel.explain.source import read_blocks, read_number

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from refmodel.accumulate import list_rules
 from refmodel.blockfiles import is_block_file, read_blocks
-from refmodel.blocks import Blocks, quantize
+from refmodel.blocks import Blocks
 from refmodel.cli.arrays import STDIN, Output, add_output, read_numbers
 from refmodel.cli.common import add_options, quantize_options
 from refmodel.cli.quantize import FORMAT_HELP
@@ -20,6 +20,7 @@ from refmodel.errors import DefinitionError
 from refmodel.explain.exact import to_array
 from refmodel.explain.source import read_number
 from refmodel.options import QuantizeOptions
+from refmodel.quantization import quantize
 from refmodel.tensors import parse_source, read_array
 
 if TYPE_CHECKING:

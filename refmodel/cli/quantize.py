@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, get_args
 
 from refmodel.blockfiles import BLOCK_SUFFIXES, read_blocks, write_blocks
-from refmodel.blocks import Blocks, dequantize, quantize
+from refmodel.blocks import Blocks, dequantize
 from refmodel.cli.arrays import (
     NUMBERS_HELP,
     SOURCE_HELP,
@@ -25,6 +25,7 @@ from refmodel.descriptions import parse_format
 from refmodel.layouts import list_layouts
 from refmodel.options import DequantizeOverflow, QuantizeOptions
 from refmodel.packing import SCALE_POSITIONS
+from refmodel.quantization import quantize
 from refmodel.writing import hex_words
 
 if TYPE_CHECKING:
