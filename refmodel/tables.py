@@ -119,8 +119,9 @@ def quantize_by_table(
     if options.inf_in_block == "ignore":
         magnitude[magnitude == infinity] = 0
     # Float32 magnitudes order as their bits do, with NaN above infinity.
-    amax = np.maximum.reduceat(magnitude, np.arange(0, flat.size, fmt.block_size))
-    amax = amax.reshape(values.shape[:-1])
+    if fmt.block_size > 1:  # reduceat takes its time on blocks of one
+        magnitude = np.maximum.reduceat(magnitude, np.arange(0, flat.size, fmt.block_size))
+    amax = magnitude.reshape(values.shape[:-1])
     scales = np.take(_scale_table(fmt, options), _fold(amax, _AMAX_DROPS), mode="wrap")
     with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
         scaled = np.multiply(values, _reciprocals(fmt, options)[scales][..., None])
