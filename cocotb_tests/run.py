@@ -22,7 +22,7 @@ from cocotb_tests.jobs import ROOT, Bench, Outcome, rtl_sources
 from cocotb_tests.units import DEFAULT_PAIRS, UNITS, FormatPair, Unit, get_unit, parse_pair
 from cocotb_tests.vector_sets import VectorRequest, obtain_vectors
 from refmodel.errors import DefinitionError, MxError, unknown_name
-from refmodel.formats import list_formats
+from refmodel.formats import OCP_FORMATS
 from refmodel.vectors.pairs import TensorPair, load_pairs
 
 CANNOT_RUN = 2
@@ -155,7 +155,7 @@ def parse(argv: Sequence[str] | None) -> Request:
     )
     parser.add_argument(
         "--formats", default=",".join(pair.name for pair in DEFAULT_PAIRS), metavar="LIST",
-        help=f"of {', '.join(list_formats())}, or mixed pairs A*B (default: %(default)s)",
+        help=f"of {', '.join(OCP_FORMATS)}, or mixed pairs A*B (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--input",

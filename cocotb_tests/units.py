@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from refmodel.errors import UnknownNameError, unknown_name
-from refmodel.formats import BlockFormat, get_format, list_formats
+from refmodel.formats import OCP_FORMATS, BlockFormat, get_format
 
 ELEMENT_PARAMETER = {"e5m2": 0, "e4m3": 1, "e3m2": 2, "e2m3": 3, "e2m1": 4, "int8": 5}
 """Value of the RTL parameters AFormat and BFormat for each element format, as in rtl/mx_pkg.sv."""
@@ -88,5 +88,5 @@ def parse_pair(text: str) -> FormatPair:
 
 
 DEFAULT_PAIRS = tuple(
-    parse_pair(text) for text in (*list_formats(), "mxfp8_e4m3*mxfp4_e2m1", "mxfp8_e5m2*mxfp8_e4m3")
+    parse_pair(text) for text in (*OCP_FORMATS, "mxfp8_e4m3*mxfp4_e2m1", "mxfp8_e5m2*mxfp8_e4m3")
 )

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refmodel.encoding import as_random, check_encoding, encode_exact, prepare_input
+from refmodel.encoding import as_random, check_encoding, code_dtype, encode_exact, prepare_input
 from refmodel.errors import CodeRangeError, DtypeError
 from refmodel.formats import IntegerFormat, NumberFormat, get_number_format
 from refmodel.options import EncodeOptions, Overflow, Rounding
 from refmodel.tables import encode_by_table, has_encode_table
+
+# Formats up to this width are decoded by a table of all their codes.
+_MAX_TABLE_BITS = 16
 
 
 def decode(fmt: str | NumberFormat, codes: ArrayLike) -> NDArray[np.float64]:
@@ -37,7 +40,11 @@ def decode(fmt: str | NumberFormat, codes: ArrayLike) -> NDArray[np.float64]:
         CodeRangeError: If a code does not fit the format's width.
     """
     number_format = get_number_format(fmt)
-    return decode_table(number_format)[as_codes(number_format, codes)]
+    known = as_codes(number_format, codes)
+    if number_format.bits > _MAX_TABLE_BITS:
+        return _values(number_format, known)
+    values: NDArray[np.float64] = decode_table(number_format)[known]
+    return values
 
 
 def encode(
@@ -48,7 +55,7 @@ def encode(
     *,
     options: EncodeOptions | None = None,
     random: ArrayLike | None = None,
-) -> NDArray[np.uint8]:
+) -> NDArray[Any]:
     """Round *values* to codes, once, from the exact input (A-17).
 
     The value is rounded on the format's grid, subnormals included (A-18), and then compared with the
@@ -65,7 +72,7 @@ def encode(
         random: For stochastic rounding, integers in [0, 2**options.random_bits), broadcast to values.
 
     Returns:
-        uint8 codes, same shape.
+        Codes, same shape: uint8, or uint16 or uint32 for a format of more than 8 or 16 bits.
 
     Raises:
         UnknownNameError: If the format, rounding or overflow is not known.
@@ -95,7 +102,14 @@ def encode(
 @lru_cache(maxsize=64)
 def decode_table(fmt: NumberFormat) -> NDArray[np.float64]:
     """Return the values of all codes of *fmt* in code order, read-only."""
-    codes = np.arange(1 << fmt.bits, dtype=np.int64)
+    table = _values(fmt, np.arange(1 << fmt.bits))
+    table.flags.writeable = False
+    return table
+
+
+def _values(fmt: NumberFormat, codes: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the values of *codes* by arithmetic on their fields."""
+    codes = codes.astype(np.int64)
     if isinstance(fmt, IntegerFormat):
         signed = codes - ((codes & fmt.min_code) << 1)
         table = np.ldexp(signed.astype(np.float64), -fmt.fraction_bits)
@@ -112,7 +126,6 @@ def decode_table(fmt: NumberFormat) -> NDArray[np.float64]:
             table[magnitude == fmt.infinity_code] = np.inf
         # NaN stays positive whatever its sign bit: one pattern in Float32, 0x7FC00000 (A-12).
         table = np.where((codes & fmt.sign_mask != 0) & ~np.isnan(table), -table, table)
-    table.flags.writeable = False
     return table
 
 
@@ -124,19 +137,22 @@ def decode_table_as(fmt: NumberFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
     return table
 
 
-def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArray[np.uint8]:
-    """Return *codes* as a uint8 array after checking dtype and range.
+def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArray[Any]:
+    """Return *codes* as an array of `code_dtype` after checking dtype and range.
 
     Raises:
         DtypeError: If codes is not an integer array.
         CodeRangeError: If a code does not fit the format's width; the message gives the first one.
     """
     array = np.asarray(codes)
+    dtype = code_dtype(fmt)
     if array.dtype.kind not in "ui":
         if array.size == 0 and not isinstance(codes, np.ndarray):
-            return array.astype(np.uint8)  # an empty list has no dtype of its own
-        raise DtypeError(f"{what} of {fmt.name}: dtype {array.dtype} is not an integer type; use uint8 codes")
-    if array.dtype != np.uint8 or fmt.bits < 8:
+            return array.astype(dtype)  # an empty list has no dtype of its own
+        raise DtypeError(
+            f"{what} of {fmt.name}: dtype {array.dtype} is not an integer type; use {dtype} codes"
+        )
+    if array.dtype != dtype or fmt.bits < 8 * dtype.itemsize:
         bad = (array < 0) | (array >> fmt.bits != 0)
         if bad.any():
             index = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -144,7 +160,7 @@ def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArra
                 f"{what} of {fmt.name}: {int(array[index])} at index {list(index)} exceeds {fmt.bits} bits; "
                 f"codes run from 0 to {(1 << fmt.bits) - 1:#x}"
             )
-    return array.astype(np.uint8, copy=False)
+    return array.astype(dtype, copy=False)
 
 
 def as_float(values: ArrayLike, what: str = "values") -> NDArray[Any]:

@@ -39,6 +39,8 @@ class FloatFormat:
         signed: Whether a sign bit stands above the exponent field.
         subnormals: Whether exponent field 0 means zero and subnormals (MX-5.3-b). False for
             E8M0, where every field value is a power of two (MX-5.4.1-d).
+        ignored_bits: Bits of a code above all fields that decoding ignores and encoding leaves 0. 1 for
+            UE4M3, which is stored in a byte (NV-FMT-c, A-N7).
 
     Raises:
         DefinitionError: If the fields contradict each other.
@@ -51,14 +53,15 @@ class FloatFormat:
     specials: Specials = "none"
     signed: bool = True
     subnormals: bool = True
+    ignored_bits: int = 0
 
     def __post_init__(self) -> None:
         if self.specials not in SPECIALS:
             raise unknown_name(f"specials of format {self.name!r}:", self.specials, SPECIALS)
-        if self.exponent_bits < 1 or self.mantissa_bits < 0:
+        if self.exponent_bits < 1 or self.mantissa_bits < 0 or self.ignored_bits < 0:
             raise DefinitionError(
-                f"format {self.name!r}: exponent_bits={self.exponent_bits} must be at least 1 and "
-                f"mantissa_bits={self.mantissa_bits} at least 0"
+                f"format {self.name!r}: exponent_bits={self.exponent_bits} must be at least 1, "
+                f"mantissa_bits={self.mantissa_bits} and ignored_bits={self.ignored_bits} at least 0"
             )
         if self.specials == "ieee" and self.mantissa_bits == 0:
             raise DefinitionError(f"format {self.name!r}: ieee specials need a mantissa field to hold NaN")
@@ -71,16 +74,16 @@ class FloatFormat:
     @property
     def bits(self) -> int:
         """Width of a code."""
-        return int(self.signed) + self.exponent_bits + self.mantissa_bits
+        return self.ignored_bits + int(self.signed) + self.exponent_bits + self.mantissa_bits
 
     @property
     def sign_mask(self) -> int:
         """The sign bit as a mask; 0 for an unsigned format."""
-        return (1 << (self.bits - 1)) if self.signed else 0
+        return (1 << (self.exponent_bits + self.mantissa_bits)) if self.signed else 0
 
     @property
     def magnitude_mask(self) -> int:
-        """All bits but the sign."""
+        """The exponent and the mantissa field."""
         return (1 << (self.exponent_bits + self.mantissa_bits)) - 1
 
     @property
@@ -121,6 +124,18 @@ class FloatFormat:
         """Magnitude codes (sign bit clear) that are NaN; empty where the format has none."""
         first = self.max_code + (2 if self.specials == "ieee" else 1)
         return range(first, self.magnitude_mask + 1)
+
+    @property
+    def quiet_nan_code(self) -> int | None:
+        """Code of the NaN with only the first mantissa bit set, or the only NaN; None without NaN (A-15)."""
+        if self.infinity_code is None:
+            return next(iter(self.nan_codes), None)
+        return self.infinity_code | (1 << (self.mantissa_bits - 1))
+
+    @property
+    def is_power_of_two(self) -> bool:
+        """Whether every finite value is a power of two, as in E8M0."""
+        return self.mantissa_bits == 0 and not self.subnormals
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +192,42 @@ NumberFormat: TypeAlias = FloatFormat | IntegerFormat
 class BlockFormat:
     """A block format: *block_size* elements of one format that share one scale (MX-5.1-a).
 
+    Attributes:
+        name: Lower-case name used in every public call and file.
+        element: Element format.
+        scale: Scale format; its negative values, if any, are decoded but never chosen.
+        block_size: Number of elements that share a scale. The length of the blocked axis makes one scale per
+            channel, the size of an array blocked along no axis one scale per tensor.
+        tensor_scale: Format of a second scale that all blocks of an array share (NV-FMT-d), or None.
+            Float32 is the only one.
+
     Raises:
-        DefinitionError: If block_size is below 1.
+        DefinitionError: If block_size is below 1, the element has more than 8 bits, or tensor_scale is
+            another format or beside a block scale that is a power of two or wider than 8 bits.
     """
 
     name: str
     element: ElementFormat
     scale: ScaleFormat
     block_size: int = 32
+    tensor_scale: ScaleFormat | None = None
 
     def __post_init__(self) -> None:
         if self.block_size < 1:
             raise DefinitionError(f"format {self.name!r}: block_size={self.block_size} must be at least 1")
+        if self.element.bits > 8:
+            raise DefinitionError(
+                f"format {self.name!r}: {self.element.name} has {self.element.bits} bits; 8 is the most"
+            )
+        if self.tensor_scale is not None and self.tensor_scale != FLOAT32:
+            raise DefinitionError(
+                f"format {self.name!r}: tensor_scale={self.tensor_scale.name!r} must be None or 'float32'"
+            )
+        if self.tensor_scale is not None and (self.scale.bits > 8 or self.scale.is_power_of_two):
+            raise DefinitionError(
+                f"format {self.name!r}: a tensor scale goes with a block scale that has a mantissa and "
+                f"at most 8 bits, unlike {self.scale.name!r}"
+            )
 
     @property
     def block_bits(self) -> int:
@@ -202,24 +241,41 @@ E3M2 = FloatFormat("e3m2", exponent_bits=3, mantissa_bits=2, bias=3)
 E2M3 = FloatFormat("e2m3", exponent_bits=2, mantissa_bits=3, bias=1)
 E2M1 = FloatFormat("e2m1", exponent_bits=2, mantissa_bits=1, bias=1)
 INT8 = IntegerFormat("int8", bits=8, fraction_bits=6)
+# Narrower integers with the range of INT8, from -2 to below 2.
+INT6 = IntegerFormat("int6", bits=6, fraction_bits=4)
+INT4 = IntegerFormat("int4", bits=4, fraction_bits=2)
 
 E8M0 = FloatFormat(
     "e8m0", exponent_bits=8, mantissa_bits=0, bias=127, specials="fn", signed=False, subnormals=False
 )
+UE4M3 = FloatFormat(  # NV-FMT-c
+    "ue4m3", exponent_bits=4, mantissa_bits=3, bias=7, specials="fn", signed=False, ignored_bits=1
+)
+FLOAT16 = FloatFormat("float16", exponent_bits=5, mantissa_bits=10, bias=15, specials="ieee")
+BFLOAT16 = FloatFormat("bfloat16", exponent_bits=8, mantissa_bits=7, bias=127, specials="ieee")
+FLOAT32 = FloatFormat("float32", exponent_bits=8, mantissa_bits=23, bias=127, specials="ieee")
+FLOAT64 = FloatFormat("float64", exponent_bits=11, mantissa_bits=52, bias=1023, specials="ieee")
 
-_ELEMENTS: dict[str, ElementFormat] = {f.name: f for f in (E5M2, E4M3, E3M2, E2M3, E2M1, INT8)}
-_SCALES: dict[str, ScaleFormat] = {E8M0.name: E8M0}
-_BLOCKS: dict[str, BlockFormat] = {
-    b.name: b
-    for b in (  # MX-5.2 Table 1
-        BlockFormat("mxfp8_e5m2", E5M2, E8M0),
-        BlockFormat("mxfp8_e4m3", E4M3, E8M0),
-        BlockFormat("mxfp6_e3m2", E3M2, E8M0),
-        BlockFormat("mxfp6_e2m3", E2M3, E8M0),
-        BlockFormat("mxfp4_e2m1", E2M1, E8M0),
-        BlockFormat("mxint8", INT8, E8M0),
-    )
-}
+_ELEMENTS: dict[str, ElementFormat] = {f.name: f for f in (E5M2, E4M3, E3M2, E2M3, E2M1, INT8, INT6, INT4)}
+_SCALES: dict[str, ScaleFormat] = {f.name: f for f in (E8M0, UE4M3, BFLOAT16, FLOAT32)}
+_OCP_BLOCKS = (  # MX-5.2 Table 1
+    BlockFormat("mxfp8_e5m2", E5M2, E8M0),
+    BlockFormat("mxfp8_e4m3", E4M3, E8M0),
+    BlockFormat("mxfp6_e3m2", E3M2, E8M0),
+    BlockFormat("mxfp6_e2m3", E2M3, E8M0),
+    BlockFormat("mxfp4_e2m1", E2M1, E8M0),
+    BlockFormat("mxint8", INT8, E8M0),
+)
+_OTHER_BLOCKS = (
+    BlockFormat("nvfp4", E2M1, UE4M3, 16, tensor_scale=FLOAT32),  # NV-FMT-a to NV-FMT-e
+    BlockFormat("nvint4", INT4, UE4M3, 16, tensor_scale=FLOAT32),
+    BlockFormat("mxint6", INT6, E8M0),
+    BlockFormat("mxint4", INT4, E8M0),
+)
+_BLOCKS: dict[str, BlockFormat] = {b.name: b for b in (*_OCP_BLOCKS, *_OTHER_BLOCKS)}
+
+OCP_FORMATS = tuple(b.name for b in _OCP_BLOCKS)
+"""Names of the six concrete MX-compliant formats."""
 
 
 def get_element(element: str | ElementFormat) -> ElementFormat:
@@ -259,7 +315,7 @@ def get_format(fmt: str | BlockFormat) -> BlockFormat:
 
 
 def list_formats() -> tuple[str, ...]:
-    """Return the names of all block formats."""
+    """Return the names of all block formats, those of MX v1.0 (`OCP_FORMATS`) first."""
     return tuple(_BLOCKS)
 
 

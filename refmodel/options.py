@@ -124,14 +124,14 @@ emax is the exponent of the element's largest power of two.
 All are computed from the bits of amax unless `ScaleArithmetic` says otherwise.
 """
 
-ScaleArithmetic: TypeAlias = Literal["exact", "divide", "multiply", "log2"]
+ScaleArithmetic: TypeAlias = Literal["exact", "float32_divide", "float32_multiply", "float32_log2"]
 """How a rule computes log2 (A-2); whatever is not exact is rounded to Float32, to nearest even (D-15, D-16).
 
 * ``exact``: from the bits of amax.
-* ``divide``: ``rceil`` divides amax by the largest element in Float32; Model Optimizer.
-* ``multiply``: ``rceil`` multiplies amax by the Float32 reciprocal of it; Transformer Engine.
-* ``log2``: ``floor``, ``ceil`` and ``rceil`` round the logarithm of amax, or of the quotient of ``divide``,
-  to Float32 before floor or ceil is taken: numpy.log2 and torch.log2 of Float32 arrays.
+* ``float32_divide``: ``rceil`` divides amax by the largest element in Float32; Model Optimizer on a GPU.
+* ``float32_multiply``: ``rceil`` multiplies amax by the Float32 reciprocal of it; Transformer Engine.
+* ``float32_log2``: ``floor``, ``ceil`` and ``rceil`` round the logarithm of amax, or of the quotient of
+  ``float32_divide``, to Float32 before floor or ceil is taken: numpy.log2 and torch.log2 of Float32 arrays.
 """
 
 LowestDivisor: TypeAlias = Literal["scale", "double", "one"]
@@ -142,11 +142,72 @@ LowestDivisor: TypeAlias = Literal["scale", "double", "one"]
 * ``one``: 1, so the elements become zeros; Transformer Engine, torchao in mode RCEIL.
 """
 
-ZeroBlock: TypeAlias = Literal["minimum", "one", "negative_emax"]
-"""Scale of a block without a non-zero number that counts (A-3): the smallest, 1.0, or 2**-emax."""
+ScaleRounding: TypeAlias = Literal["rne", "rup"]
+"""How a scale with a mantissa follows from its exact value, amax / largest element (A-N1).
 
-OutOfRange: TypeAlias = Literal["clamp", "nan"]
-"""A scale exponent outside the scale format's range (A-4, A-5): the nearest scale, or NaN."""
+* ``rne``: to nearest, ties to even.
+* ``rup``: up, so that no element is clamped.
+"""
+
+ElementBound: TypeAlias = Literal["largest", "power_of_two"]
+"""The element that amax is mapped to under a scale with a mantissa (A-N9).
+
+* ``largest``: the largest one, 6 for E2M1.
+* ``power_of_two``: 2**emax, 4 for E2M1.
+"""
+
+ScaleBound: TypeAlias = Literal["largest", "power_of_two"]
+"""The block scale that the largest magnitude of the array gets under a tensor scale (A-N9).
+
+* ``largest``: the largest one, 448 for UE4M3.
+* ``power_of_two``: 2**emax, 256 for UE4M3.
+"""
+
+Quotient: TypeAlias = Literal["exact", "float32_multiply", "float32_divide"]
+"""How scales with a mantissa and the numbers divided by them are computed (A-N5).
+
+With s for the block scale as stored, t for the tensor scale (1 without one) and bound for the two bounds:
+
+* ``exact``: t is amax of the array / (element bound * scale bound), rounded to Float32. s is amax of the
+  block / (element bound * t), rounded once. Elements are x / (s * t), rounded once.
+* ``float32_multiply``: every operation rounds to Float32; Transformer Engine. e is (element bound * scale
+  bound) / amax of the array, at most the largest Float32, and t is 1 / e; s is rounded from
+  amax of the block * (e * (1 / element bound)), elements from x * f, where f is 1 / (s * t); what is rounded
+  to s, and f, are limited as e is.
+* ``float32_divide``: every operation rounds to Float32; torchao. t is amax of the array / (element bound *
+  scale bound); s is rounded from (amax of the block / element bound) / t, elements from x * ((1 / t) / s).
+"""
+
+TensorZero: TypeAlias = Literal["one", "smallest"]
+"""Tensor scale of an array whose largest magnitude is 0, or so small that the scale rounds to 0 (A-N6).
+
+* ``one``: 1.0.
+* ``smallest``: the smallest positive Float32.
+"""
+
+TensorInfinity: TypeAlias = Literal["ignore", "one"]
+"""Tensor scale of an array with an infinity (A-N6, A-N10): that of its finite numbers, or 1.0."""
+
+ZeroBlock: TypeAlias = Literal["minimum", "one", "negative_emax", "min_normal"]
+"""Scale of a block without a non-zero number that counts (A-3, A-N2).
+
+* ``minimum``: code 0: 2**-127 in E8M0, zero in UE4M3.
+* ``one``: 1.0.
+* ``negative_emax``: 2**-emax of the element.
+* ``min_normal``: the smallest normal one: 2**-127 in E8M0, 2**-6 in UE4M3.
+"""
+
+ScaleUnderflow: TypeAlias = Literal["clamp", "nan", "zero", "min_normal"]
+"""A scale below the scale format's range (A-4), or one that rounds to zero (A-N3).
+
+* ``clamp``: the smallest positive scale.
+* ``nan``: NaN.
+* ``zero``: zero, and with it all elements, in a scale format that has zero.
+* ``min_normal``: the smallest normal scale, also in place of subnormal ones.
+"""
+
+ScaleOverflow: TypeAlias = Literal["clamp", "nan"]
+"""A scale above the scale format's range (A-5, A-N4): the largest scale, or NaN."""
 
 NanInBlock: TypeAlias = Literal["nan_scale", "per_element"]
 """A NaN in a block (A-6): the whole block becomes NaN, or amax ignores it and it is encoded as an element."""
@@ -223,12 +284,18 @@ class QuantizeOptions(EncodeOptions):
     """The choices that are open when an array becomes blocks; those of its elements are inherited.
 
     Attributes:
-        scale_rule: How the scale follows from the largest magnitude (A-1).
-        scale_arithmetic: How the rule computes it (A-2).
-        zero_block: Scale of an all-zero block (A-3).
-        scale_underflow: A scale below the scale format's range (A-4).
-        scale_overflow: A scale above the scale format's range (A-5).
-        lowest_divisor: Divisor of the elements under scale code 0 (A-4).
+        scale_rule: How a power-of-two scale follows from the largest magnitude (A-1).
+        scale_arithmetic: How that rule computes it (A-2).
+        scale_rounding: How a scale with a mantissa is rounded (A-N1).
+        quotient: How scales with a mantissa, and numbers divided by them, are computed (A-N5).
+        element_bound: The element that the largest magnitude is mapped to under such a scale (A-N9).
+        scale_bound: The block scale of the largest magnitude of an array with a tensor scale (A-N9).
+        tensor_zero: Tensor scale of an array of zeros (A-N6).
+        tensor_infinity: Tensor scale of an array with an infinity (A-N6).
+        zero_block: Scale of an all-zero block (A-3, A-N2).
+        scale_underflow: A scale below the scale format's range (A-4, A-N3).
+        scale_overflow: A scale above the scale format's range (A-5, A-N4).
+        lowest_divisor: Divisor of the elements under the lowest power-of-two scale (A-4).
         nan_in_block: A NaN in a block (A-6).
         inf_in_block: An infinity in a block (A-7).
         partial_block: An axis that is not a multiple of the block size (A-9).
@@ -239,9 +306,15 @@ class QuantizeOptions(EncodeOptions):
 
     scale_rule: ScaleRule = "floor"
     scale_arithmetic: ScaleArithmetic = "exact"
+    scale_rounding: ScaleRounding = "rne"
+    quotient: Quotient = "exact"
+    element_bound: ElementBound = "largest"
+    scale_bound: ScaleBound = "largest"
+    tensor_zero: TensorZero = "one"
+    tensor_infinity: TensorInfinity = "ignore"
     zero_block: ZeroBlock = "minimum"
-    scale_underflow: OutOfRange = "clamp"
-    scale_overflow: OutOfRange = "clamp"
+    scale_underflow: ScaleUnderflow = "clamp"
+    scale_overflow: ScaleOverflow = "clamp"
     lowest_divisor: LowestDivisor = "scale"
     nan_in_block: NanInBlock = "nan_scale"
     inf_in_block: InfInBlock = "nan_scale"

@@ -50,6 +50,8 @@ def has_quantize_table(fmt: BlockFormat, options: QuantizeOptions) -> bool:
     of a block below 2**64.
     """
     element, scale = fmt.element, fmt.scale
+    if not scale.is_power_of_two or not scale.nan_codes:
+        return False
     compared = _mantissa_bits(element) + (options.scale_rule in ("even", "midmax"))
     # Below 2**decides the scale is the smallest one or, if that is asked for, NaN: a rule may round up.
     decides = scale.emin + element.emax - (options.scale_underflow == "nan")
@@ -132,12 +134,14 @@ def _encode_table(fmt: NumberFormat, options: EncodeOptions) -> NDArray[np.uint8
 
 @lru_cache(maxsize=64)
 def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8]:
-    return select_scale(_representatives(1 << 16), fmt.element, fmt.scale, options)
+    return select_scale(_representatives(1 << 16), fmt.element, fmt.scale, options).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)
 def _reciprocals(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.float32]:
     """Float32 reciprocal of what elements are divided by, by scale code; 0 for NaN."""
-    reciprocals = np.ldexp(np.float32(1), -divisor_exponents(fmt.scale, options))
+    reciprocals = np.ldexp(
+        np.float32(1), -divisor_exponents(np.arange(1 << fmt.scale.bits), fmt.scale, options)
+    )
     reciprocals[fmt.scale.nan_codes[0]] = 0
     return reciprocals

@@ -190,7 +190,7 @@ DIFFERENCES = (
     ),
     Difference(
         (packages.Gfloat,),
-        tuple(fmt for fmt in mx.list_formats() if fmt not in FP8_BLOCKS),
+        tuple(fmt for fmt in mx.OCP_FORMATS if fmt not in FP8_BLOCKS),
         lambda x, scales: _nan_rows(x, scales) & SCALE,
         "a block with NaN is refused (A-6)",
         REFUSED,
@@ -285,14 +285,14 @@ class Comparison:
 def options_of(adapter: type[Package], fmt: str) -> mx.EncodeOptions:
     name, replaced = PROFILES[adapter]
     profile = mx.get_profile(name)
-    options = profile.quantize_options(fmt) if fmt in mx.list_formats() else profile.encode_options(fmt)
+    options = profile.quantize_options(fmt) if fmt in mx.OCP_FORMATS else profile.encode_options(fmt)
     return replace(options, **replaced)
 
 
 def compare(package: Package, fmt: str, inputs: int) -> Comparison:
     """Convert about that many wild Float32 to *fmt* with the package and with its profile."""
     options = options_of(type(package), fmt)
-    if fmt in mx.list_formats():
+    if fmt in mx.OCP_FORMATS:
         x = wild_rows(fmt, inputs // 32)
         blocks = mx.quantize(x, fmt, options=options)
         scales, codes = package.quantize(fmt, x)

@@ -206,7 +206,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_left_behind(
         (["vectors"], "the following arguments are required: --a-format, --rule, --count, --output"),
         (["verify"], "the following arguments are required: DIR"),
         (["verify", "nowhere"], "nowhere/manifest.json: cannot be read: No such file or directory"),
-        (["formats", "x"], "unknown element or scale format 'x'; choose one of: e2m1, e2m3"),
+        (["formats", "x"], "unknown element or scale format 'x'; choose one of: bfloat16, e2m1, e2m3"),
         (["formats", "--codes"], "--codes lists the codes of one format; name it: mxref formats e4m3"),
     ],
 )

@@ -323,7 +323,7 @@ BAD = {
     "no value": (["element", "e4m3"], "arguments are required: VALUE"),
     "no such format": (
         ["element", "e9m9", "1"],
-        "unknown element or scale format 'e9m9'; choose one of: e2m1",
+        "unknown element or scale format 'e9m9'; choose one of: bfloat16",
     ),
     "no number": (["element", "e4m3", "one"], "'one' is not a number; write a decimal"),
     "pattern of no format": (["element", "e4m3", "0x3f800000"], "is a bit pattern; say of which format"),

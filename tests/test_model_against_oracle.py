@@ -31,7 +31,7 @@ SEED = 20230907
 BLOCKS_PER_FORMAT = 1_000_000
 CHUNK_BLOCKS = 10_000
 
-BLOCKS = [mx.get_format(name) for name in mx.list_formats()]
+BLOCKS = [mx.get_format(name) for name in mx.OCP_FORMATS]
 ELEMENTS = [block.element for block in BLOCKS]
 SCALE = formats.E8M0
 RULES = ("exact_fp32", "block32_fp32_add")

@@ -490,7 +490,8 @@ class TestBitstring:
             assert len(bits) == blocks.format.block_bits
             assert bits.tobytes() == stream[index].tobytes()
             assert bits[:8].u == blocks.scales[index]
-            fields = [bits[8 + width * i : 8 + width * (i + 1)].u for i in range(32)]
+            size = blocks.format.block_size
+            fields = [bits[8 + width * i : 8 + width * (i + 1)].u for i in range(size)]
             assert fields == blocks.codes[index].tolist()
 
     def test_bitstring_reads_the_same_values(self):

@@ -354,7 +354,7 @@ def test_the_packages_convert_numbers_to_e8m0_each_in_their_own_way(package, val
         assert mx.encode(SCALE, values, options=E8M0_OPTIONS[package]) == [theirs]
 
 
-@pytest.mark.parametrize("block_format", mx.list_formats()[:5])
+@pytest.mark.parametrize("block_format", mx.OCP_FORMATS[:5])
 def test_every_code_under_every_scale_has_the_value_of_the_float32_product_in_ml_dtypes(block_format):
     """D-7: the product is exact in Float32 or overflows, so one float32 multiplication gives the value."""
     adapter = MlDtypes()

@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refmodel.blocks import Blocks, quantize
+from refmodel.blocks import Blocks
 from refmodel.errors import ExplanationError, ShapeError
 from refmodel.explain.element import Prepared, explain_scaled, prepare
 from refmodel.explain.encoding import Encoded
 from refmodel.explain.exact import (
-    FLOAT32,
     Exact,
     FloatBits,
     as_bits,
@@ -30,9 +29,10 @@ from refmodel.explain.exact import (
 )
 from refmodel.explain.rounding import locate
 from refmodel.explain.tree import Explanation, Step, Table
-from refmodel.formats import BlockFormat, IntegerFormat, get_format
+from refmodel.formats import FLOAT32, BlockFormat, IntegerFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.packing import pack_blocks
+from refmodel.quantization import quantize
 from refmodel.scales import divisor_exponents, float32_exponent
 
 
@@ -84,7 +84,7 @@ def explain_block(
         elements: list[tuple[Encoded, tuple[Step, ...]]] = [(nothing, each.steps) for each in prepared]
     else:
         exponent = floor_log2(scale.magnitude)
-        divisor = int(divisor_exponents(block_format.scale, options)[scale_code])
+        divisor = int(divisor_exponents(np.array(scale_code), block_format.scale, options))
         if divisor != exponent:
             text = f"the elements are divided by 2^{divisor} (lowest_divisor={options.lowest_divisor!r})"
             steps.append(Step("divisor", text, value=str(divisor), ids=("A-4",)))

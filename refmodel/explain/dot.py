@@ -14,7 +14,6 @@ from refmodel.dot import CANONICAL_NAN, dot
 from refmodel.errors import ExplanationError, ShapeError
 from refmodel.explain.encoding import encode_number
 from refmodel.explain.exact import (
-    FLOAT32,
     Exact,
     FloatBits,
     about,
@@ -25,7 +24,7 @@ from refmodel.explain.exact import (
     power_of_two,
 )
 from refmodel.explain.tree import Explanation, Step, Table
-from refmodel.formats import ElementFormat
+from refmodel.formats import FLOAT32, ElementFormat
 from refmodel.options import EncodeOptions
 
 # What an exact number becomes in Float32: to nearest even, overflow to infinity.

@@ -13,12 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refmodel.elements import as_float
 from refmodel.errors import CodeRangeError, DtypeError, ShapeError, unknown_name
-from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
-
-FLOAT16 = FloatFormat("float16", exponent_bits=5, mantissa_bits=10, bias=15, specials="ieee")
-BFLOAT16 = FloatFormat("bfloat16", exponent_bits=8, mantissa_bits=7, bias=127, specials="ieee")
-FLOAT32 = FloatFormat("float32", exponent_bits=8, mantissa_bits=23, bias=127, specials="ieee")
-FLOAT64 = FloatFormat("float64", exponent_bits=11, mantissa_bits=52, bias=1023, specials="ieee")
+from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FloatFormat, IntegerFormat, NumberFormat
 
 INPUT_FORMATS = {fmt.name: fmt for fmt in (FLOAT16, BFLOAT16, FLOAT32, FLOAT64)}
 """The formats that inputs come in, described like any other (IEEE 754 section 3.4)."""

@@ -7,7 +7,6 @@ from fractions import Fraction
 
 from refmodel.explain.encoding import encode_number
 from refmodel.explain.exact import (
-    FLOAT32,
     Exact,
     class_of,
     code_text,
@@ -18,7 +17,7 @@ from refmodel.explain.exact import (
 )
 from refmodel.explain.rounding import decide, locate
 from refmodel.explain.tree import Table
-from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.formats import FLOAT32, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions
 
 _NEAREST = EncodeOptions()

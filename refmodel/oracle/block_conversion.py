@@ -50,7 +50,7 @@ def float32_scale_exponent(element: ElementFormat, amax: Fraction, options: Quan
     quotient = _in_float32(amax)
     if rule == "rceil" and isinstance(quotient, Fraction) and quotient:
         largest = _in_float32(decode(element, element.max_code).magnitude)
-        if arithmetic == "multiply":
+        if arithmetic == "float32_multiply":
             quotient = _times(quotient, _over_float32(Fraction(1), largest))
         else:
             quotient = _over_float32(quotient, largest)
@@ -59,7 +59,7 @@ def float32_scale_exponent(element: ElementFormat, amax: Fraction, options: Quan
     if quotient == 0:
         return -math.inf
     floor, ceil = floor_log2(quotient), ceil_log2(quotient)
-    if arithmetic == "log2" and floor != ceil:
+    if arithmetic == "float32_log2" and floor != ceil:
         floor, ceil = _rounded_log2(quotient)
     if rule == "rceil":
         return ceil

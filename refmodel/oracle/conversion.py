@@ -12,16 +12,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from refmodel.errors import DefinitionError, ValueRefusedError
-from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.formats import FLOAT16, FLOAT32, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions
 from refmodel.oracle.codes import decode, nearest_magnitude
 from refmodel.oracle.exact import Number, infinity, number, power_of_two
-from refmodel.oracle.float32 import FLOAT32
 from refmodel.oracle.rounding import code_of, round_magnitude
-
-FLOAT16 = FloatFormat("float16", exponent_bits=5, mantissa_bits=10, bias=15, specials="ieee")
-BFLOAT16 = FloatFormat("bfloat16", exponent_bits=8, mantissa_bits=7, bias=127, specials="ieee")
-FLOAT64 = FloatFormat("float64", exponent_bits=11, mantissa_bits=52, bias=1023, specials="ieee")
 
 _INTERMEDIATE = {"float32": FLOAT32, "float16": FLOAT16}
 

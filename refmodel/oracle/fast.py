@@ -15,12 +15,12 @@ from operator import mul
 from typing import NamedTuple, TypeAlias
 
 from refmodel.errors import ShapeError, unknown_name
-from refmodel.formats import BlockFormat, ElementFormat, IntegerFormat
+from refmodel.formats import FLOAT32, BlockFormat, ElementFormat, IntegerFormat
 from refmodel.oracle.blocks import Block, need_power_of_two_scale
 from refmodel.oracle.codes import canonical_nan, check_code, decode, need_element_format
 from refmodel.oracle.dots import BlockPairs, need_same_size
 from refmodel.oracle.exact import Number, power_of_two
-from refmodel.oracle.float32 import FLOAT32, INFINITY_BITS, NAN_BITS, SIGN_BIT
+from refmodel.oracle.float32 import INFINITY_BITS, NAN_BITS, SIGN_BIT
 
 FLOAT_DIGITS = 53
 """A finite Python float is an integer below 2**53 in magnitude, times a power of two."""

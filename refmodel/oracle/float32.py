@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from refmodel.formats import FloatFormat
+from refmodel.formats import FLOAT32
 from refmodel.oracle.codes import canonical_nan, decode, nearest_magnitude
 from refmodel.oracle.exact import Number, floor_log2, power_of_two, total
-
-FLOAT32 = FloatFormat("float32", exponent_bits=8, mantissa_bits=23, bias=127, specials="ieee")
 
 SIGN_BIT = FLOAT32.sign_mask
 INFINITY_BITS = FLOAT32.max_code + 1
