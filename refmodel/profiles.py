@@ -53,7 +53,11 @@ class Profile:
             DefinitionError: If the implementation has no such conversion; the message lists those it has.
         """
         number_format = get_number_format(fmt)
-        named = {name: options for name, options in self.numbers.items() if _is(number_format, name)}
+        named = {
+            name: options
+            for name, options in self.numbers.items()
+            if _same_numbers(number_format, get_number_format(name))
+        }
         return self._only(number_format.name, "numbers", named, self.any_number, tuple(self.numbers))
 
     def quantize_options(self, fmt: str | BlockFormat) -> QuantizeOptions:
@@ -106,11 +110,15 @@ def _changed(options: EncodeOptions) -> str:
 
 def _has_parts_of(block_format: BlockFormat, name: str) -> bool:
     named = get_format(name)
-    return (block_format.element, block_format.scale) == (named.element, named.scale)
+    return (
+        _same_numbers(block_format.element, named.element)
+        and _same_numbers(block_format.scale, named.scale)
+        and block_format.tensor_scale == named.tensor_scale
+    )
 
 
-def _is(fmt: NumberFormat, name: str) -> bool:
-    return fmt == get_number_format(name)
+def _same_numbers(one: NumberFormat, other: NumberFormat) -> bool:
+    return replace(one, name="") == replace(other, name="")
 
 
 def get_profile(name: str | Profile) -> Profile:
