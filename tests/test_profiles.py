@@ -153,7 +153,7 @@ EVERY = [
 
 
 @pytest.mark.parametrize(("name", "fmt"), EVERY)
-'def test_every_option_of_a_profile_matters(name, fmt):
+def test_every_option_of_a_profile_matters(name, fmt):
     """With any of them at its default some wild input gives another code, or is no longer refused."""
     profile = mx.get_profile(name)
     is_block = fmt in profile.blocks
