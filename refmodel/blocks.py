@@ -202,7 +202,7 @@ def check_tensor_scale(format: BlockFormat, tensor_scale: float | np.float32 | N
         return np.float32(1)
     with np.errstate(over="ignore"):
         scale = np.float32(tensor_scale)
-    if scale != tensor_scale or not 0 < scale < np.inf:
+    if float(scale) != float(tensor_scale) or not 0 < scale < np.inf:
         raise DefinitionError(f"tensor_scale={tensor_scale} must be a positive finite Float32 number")
     return scale
 

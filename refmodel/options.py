@@ -295,7 +295,7 @@ class QuantizeOptions(EncodeOptions):
         zero_block: Scale of an all-zero block (A-3, A-N2).
         scale_underflow: A scale below the scale format's range (A-4, A-N3).
         scale_overflow: A scale above the scale format's range (A-5, A-N4).
-        lowest_divisor: Divisor of the elements under the lowest power-of-two scale (A-4).
+        lowest_divisor: Divisor of the elements under scale code 0 of a power-of-two scale (A-4).
         nan_in_block: A NaN in a block (A-6).
         inf_in_block: An infinity in a block (A-7).
         partial_block: An axis that is not a multiple of the block size (A-9).

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refmodel import tensors
+from refmodel import arrayfiles
 from refmodel.errors import DtypeError, FileError, MxError, ShapeError
 from refmodel.tensors import parse_source, read_tensors
 
@@ -333,7 +333,7 @@ def test_a_file_without_permission(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     np.save(tmp_path / "x.npy", MATRIX)
-    monkeypatch.setattr(tensors, "open", denied, raising=False)
+    monkeypatch.setattr(arrayfiles, "open", denied, raising=False)
     assert "Permission denied" in refusal(FileError, tmp_path / "x.npy")
 
 
