@@ -218,7 +218,7 @@ InfInBlock: TypeAlias = Literal["nan_scale", "max_scale", "power", "ignore"]
 * ``nan_scale``: the whole block becomes NaN.
 * ``max_scale``: the largest scale; the infinity is encoded as an element.
 * ``power``: amax is 2**128, as the exponent field of a Float32 infinity reads; the infinity is encoded as an
-  element. torchao 0.18, except in mode RCEIL.
+  element. torchao 0.18, except in mode RCEIL. For a scale with a mantissa the same as ``max_scale``.
 * ``ignore``: amax is over the finite values; the infinity is encoded as an element.
 """
 

@@ -16,7 +16,6 @@ from refmodel.encoding import encode_exact
 from refmodel.formats import FLOAT32, BlockFormat, ElementFormat, ScaleFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.rounding import divide_to_odd
-from refmodel.scales import count_infinity
 
 _ONE = np.float32(1)
 _LARGEST = np.float32(FLOAT32.max_value)
@@ -84,7 +83,6 @@ def select_ratio_scale(
         int64 codes, same shape.
     """
     scale, bound = fmt.scale, _element_bound(fmt.element, options)
-    amax = count_infinity(amax, options)
     finite = np.where(np.isfinite(amax), amax, 0.0)
     nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_scale, if asked
     rounding = EncodeOptions(

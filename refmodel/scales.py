@@ -50,7 +50,8 @@ def select_scale(
     Returns:
         int64 codes, same shape.
     """
-    amax = count_infinity(amax, options)
+    if options.inf_in_block == "power":
+        amax = np.where(np.isinf(amax), 2.0**128, amax)
     if options.scale_arithmetic == "exact" or options.scale_rule in ("even", "midmax"):
         exponent = floor_log2(amax)
         significand = np.ldexp(amax, -exponent)
@@ -134,8 +135,3 @@ def divisor_exponents(
     exponents = codes.astype(np.int32) - scale.bias
     lowest = {"scale": -scale.bias, "double": 1 - scale.bias, "one": 0}[options.lowest_divisor]
     return np.where(codes == 0, np.int32(lowest), exponents)
-
-
-def count_infinity(amax: NDArray[np.float64], options: QuantizeOptions) -> NDArray[np.float64]:
-    """Return *amax* with infinity replaced by a number where options let it count as one (A-7)."""
-    return np.where(np.isinf(amax), 2.0**128, amax) if options.inf_in_block == "power" else amax
