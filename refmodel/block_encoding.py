@@ -69,7 +69,7 @@ def encode_blocks(
     values = np.where(is_nan[..., None], 0.0, values)
     exponent: NDArray[np.int32] | int
     if fmt.scale.is_power_of_two:
-        exponent = divisor_exponents(fmt.scale, options)[scales][..., None]
+        exponent = divisor_exponents(scales, fmt.scale, options)[..., None]
     else:
         divisors = np.where(is_nan, 1.0, scale_values)[..., None]
         values, exponent = divide_by_scale(values, divisors, options, tensor_scale)

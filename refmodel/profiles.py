@@ -53,7 +53,11 @@ class Profile:
             DefinitionError: If the implementation has no such conversion; the message lists those it has.
         """
         number_format = get_number_format(fmt)
-        named = {name: options for name, options in self.numbers.items() if _is(number_format, name)}
+        named = {
+            name: options
+            for name, options in self.numbers.items()
+            if _same_numbers(number_format, get_number_format(name))
+        }
         return self._only(number_format.name, "numbers", named, self.any_number, tuple(self.numbers))
 
     def quantize_options(self, fmt: str | BlockFormat) -> QuantizeOptions:
@@ -106,11 +110,15 @@ def _changed(options: EncodeOptions) -> str:
 
 def _has_parts_of(block_format: BlockFormat, name: str) -> bool:
     named = get_format(name)
-    return (block_format.element, block_format.scale) == (named.element, named.scale)
+    return (
+        _same_numbers(block_format.element, named.element)
+        and _same_numbers(block_format.scale, named.scale)
+        and block_format.tensor_scale == named.tensor_scale
+    )
 
 
-def _is(fmt: NumberFormat, name: str) -> bool:
-    return fmt == get_number_format(name)
+def _same_numbers(one: NumberFormat, other: NumberFormat) -> bool:
+    return replace(one, name="") == replace(other, name="")
 
 
 def get_profile(name: str | Profile) -> Profile:
@@ -186,7 +194,7 @@ _TORCHAO_RCEIL = Profile(
     blocks=_same(
         QuantizeOptions(
             scale_rule="rceil",
-            scale_arithmetic="log2",
+            scale_arithmetic="float32_log2",
             inf_in_block="max_scale",
             lowest_divisor="one",
             partial_block="refuse",
@@ -205,6 +213,8 @@ _NEGATIVE_NAN = {
     "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
 }
 
+_GFLOAT_BLOCKS = QuantizeOptions(scale_arithmetic="float32_log2", inf_in_block="max_scale")
+
 _GFLOAT = Profile(
     name="gfloat",
     summary="round_float with saturation and encode_float of gfloat; encode_block of Float32 arrays.",
@@ -217,9 +227,14 @@ _GFLOAT = Profile(
     },
     blocks={
         **_same(
-            QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale"), *_FP8, *_FP6, "mxfp4_e2m1"
+            QuantizeOptions(scale_arithmetic="float32_log2", inf_in_block="max_scale"),
+            *_FP8,
+            *_FP6,
+            "mxfp4_e2m1",
         ),
-        "mxint8": QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale", integer_minimum="full"),
+        "mxint8": QuantizeOptions(
+            scale_arithmetic="float32_log2", inf_in_block="max_scale", integer_minimum="full"
+        ),
     },
 )
 
@@ -248,9 +263,11 @@ _MODELOPT = Profile(
     summary="MXFP8QTensor and MXFP4QTensor of Model Optimizer, without a GPU.",
     source="tested against nvidia-modelopt 0.47.0 with torch 2.13.0",
     blocks={
-        "mxfp8_e4m3": QuantizeOptions(scale_rule="rceil", scale_arithmetic="log2", inf_in_block="max_scale"),
+        "mxfp8_e4m3": QuantizeOptions(
+            scale_rule="rceil", scale_arithmetic="float32_log2", inf_in_block="max_scale"
+        ),
         "mxfp4_e2m1": QuantizeOptions(
-            rounding="rnz", scale_rule="rceil", scale_arithmetic="log2", partial_block="refuse"
+            rounding="rnz", scale_rule="rceil", scale_arithmetic="float32_log2", partial_block="refuse"
         ),
     },
     layouts={4: "low_first"},
@@ -262,7 +279,7 @@ _GGUF = Profile(
     source="tested against gguf 0.19.0",
     blocks={
         "mxfp4_e2m1": QuantizeOptions(
-            rounding="rnz", negative_zero="positive", scale_arithmetic="log2", partial_block="refuse"
+            rounding="rnz", negative_zero="positive", scale_arithmetic="float32_log2", partial_block="refuse"
         )
     },
     layouts={4: "ggml"},
@@ -282,7 +299,7 @@ _CUDA = Profile(
 
 _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
     scale_rule="rceil",
-    scale_arithmetic="multiply",
+    scale_arithmetic="float32_multiply",
     lowest_divisor="one",
     nan_in_block="per_element",
     inf_in_block="max_scale",

@@ -192,6 +192,8 @@ def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8
 @lru_cache(maxsize=64)
 def _reciprocals(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.float32]:
     """Float32 reciprocal of what elements are divided by, by scale code; 0 for NaN."""
-    reciprocals = np.ldexp(np.float32(1), -divisor_exponents(fmt.scale, options))
+    reciprocals = np.ldexp(
+        np.float32(1), -divisor_exponents(np.arange(1 << fmt.scale.bits), fmt.scale, options)
+    )
     reciprocals[fmt.scale.nan_codes[0]] = 0
     return reciprocals

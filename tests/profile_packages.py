@@ -24,7 +24,7 @@ REFUSED = -1
 
 FP8, FP6 = ("e5m2", "e4m3"), ("e3m2", "e2m3")
 FLOATS = (*FP8, *FP6, "e2m1")
-MXFP = tuple(name for name in mx.list_formats() if name.startswith("mxfp"))
+MXFP = tuple(name for name in mx.OCP_FORMATS if name.startswith("mxfp"))
 
 
 def scalar_codes(convert: Callable[[float], int], values: np.ndarray) -> np.ndarray:
@@ -164,7 +164,7 @@ class Gfloat(Package):
 
     package = "gfloat"
     numbers = (*FLOATS, "int8", "e8m0")
-    blocks = mx.list_formats()
+    blocks = mx.OCP_FORMATS
 
     def __init__(self) -> None:
         self._gfloat = pytest.importorskip("gfloat")

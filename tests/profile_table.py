@@ -68,10 +68,16 @@ def wild_rows(fmt: str, count: int) -> np.ndarray:
 
     A mixture of uniform bit patterns, exponents near each other, maxima at and up to 64 ulp beside a power
     of two or near the ends of the scales, values and ties of the element times a scale, zeros and
-    subnormals, a few rows with NaN or infinity; a NaN gets a payload.
+    subnormals, a few rows with NaN or infinity; a NaN gets a payload. The maximum of some is the largest
+    element times a scale, often the lowest, or one ulp beside it.
     """
     rng = np.random.default_rng((SEED, sum(map(ord, fmt))))
     bits = random_float_blocks(mx.get_format(fmt), np.float32, count, (SEED, len(fmt))).view(np.uint32)
+    edges = rng.integers(0, count, count // 50)
+    exponents = np.where(rng.random(edges.size) < 0.5, -127, rng.integers(-127, 110, edges.size))
+    maxima = np.ldexp(mx.get_format(fmt).element.max_value, exponents).astype(np.float32)
+    bits[edges] = (rng.random((edges.size, 32), np.float32) * maxima[:, None]).view(np.uint32)
+    bits[edges, 7] = _beside(maxima, rng.integers(-1, 2, edges.size))
     nan = np.isnan(bits.view(np.float32))
     bits[nan] |= rng.integers(0, 1 << 22, int(nan.sum()), dtype=np.uint32)
     return bits.view(np.float32)
@@ -116,7 +122,8 @@ def _infinite_rows(x, scales):
 
 def _zero_quotients(x, scales):
     """+0, and positive numbers whose Float32 quotient by the scale is +0."""
-    quotients = x / np.ldexp(np.float32(1), scales.astype(np.int32)[:, None] - 127)
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotients = x / np.ldexp(np.float32(1), scales.astype(np.int32)[:, None] - 127)
     return np.pad((quotients == 0) & ~np.signbit(x), ((0, 0), (1, 0)))
 
 
@@ -190,7 +197,7 @@ DIFFERENCES = (
     ),
     Difference(
         (packages.Gfloat,),
-        tuple(fmt for fmt in mx.list_formats() if fmt not in FP8_BLOCKS),
+        tuple(fmt for fmt in mx.OCP_FORMATS if fmt not in FP8_BLOCKS),
         lambda x, scales: _nan_rows(x, scales) & SCALE,
         "a block with NaN is refused (A-6)",
         REFUSED,
@@ -285,14 +292,14 @@ class Comparison:
 def options_of(adapter: type[Package], fmt: str) -> mx.EncodeOptions:
     name, replaced = PROFILES[adapter]
     profile = mx.get_profile(name)
-    options = profile.quantize_options(fmt) if fmt in mx.list_formats() else profile.encode_options(fmt)
+    options = profile.quantize_options(fmt) if fmt in mx.OCP_FORMATS else profile.encode_options(fmt)
     return replace(options, **replaced)
 
 
 def compare(package: Package, fmt: str, inputs: int) -> Comparison:
     """Convert about that many wild Float32 to *fmt* with the package and with its profile."""
     options = options_of(type(package), fmt)
-    if fmt in mx.list_formats():
+    if fmt in mx.OCP_FORMATS:
         x = wild_rows(fmt, inputs // 32)
         blocks = mx.quantize(x, fmt, options=options)
         scales, codes = package.quantize(fmt, x)

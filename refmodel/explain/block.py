@@ -90,7 +90,7 @@ def explain_block(
         elements: list[tuple[Encoded, tuple[Step, ...]]] = [(nothing, each.steps) for each in prepared]
     else:
         exponent = floor_log2(scale.magnitude)
-        divisor = int(divisor_exponents(block_format.scale, options)[scale_code])
+        divisor = int(divisor_exponents(np.array(scale_code), block_format.scale, options))
         if divisor != exponent:
             text = f"the elements are divided by 2^{divisor} (lowest_divisor={options.lowest_divisor!r})"
             steps.append(Step("divisor", text, value=str(divisor), ids=("A-4",)))
