@@ -10,7 +10,7 @@ array(81844., dtype=float32)
 """
 
 from refmodel.accumulate import AccumulationRule, get_rule, list_rules
-from refmodel.blocks import Blocks, dequantize, quantize
+from refmodel.blocks import Blocks, dequantize
 from refmodel.dot import dot, matmul
 from refmodel.elements import decode, encode
 from refmodel.errors import (
@@ -48,6 +48,7 @@ from refmodel.packing import (
     unswizzle_scales,
 )
 from refmodel.profiles import Profile, get_profile, list_profiles
+from refmodel.quantization import quantize
 
 __all__ = [
     "OCP_FORMATS",

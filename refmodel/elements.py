@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refmodel.encoding import as_random, check_encoding, encode_exact, prepare_input
+from refmodel.encoding import as_random, check_encoding, code_dtype, encode_exact, prepare_input
 from refmodel.errors import CodeRangeError, DtypeError
 from refmodel.formats import IntegerFormat, NumberFormat, get_number_format
 from refmodel.options import EncodeOptions, Overflow, Rounding
@@ -55,7 +55,7 @@ def encode(
     *,
     options: EncodeOptions | None = None,
     random: ArrayLike | None = None,
-) -> NDArray[np.uint8]:
+) -> NDArray[Any]:
     """Round *values* to codes, once, from the exact input (A-17).
 
     The value is rounded on the format's grid, subnormals included (A-18), and then compared with the
@@ -72,7 +72,7 @@ def encode(
         random: For stochastic rounding, integers in [0, 2**options.random_bits), broadcast to values.
 
     Returns:
-        uint8 codes, same shape.
+        Codes, same shape: uint8, or uint16 or uint32 for a format of more than 8 or 16 bits.
 
     Raises:
         UnknownNameError: If the format, rounding or overflow is not known.
@@ -135,11 +135,6 @@ def decode_table_as(fmt: NumberFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
     table = decode_table(fmt).astype(dtype)
     table.flags.writeable = False
     return table
-
-
-def code_dtype(fmt: NumberFormat) -> np.dtype[Any]:
-    """Return the unsigned dtype that holds one code of *fmt* an item: uint8, uint16 or uint32."""
-    return np.min_scalar_type((1 << fmt.bits) - 1)
 
 
 def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArray[Any]:

@@ -8,7 +8,7 @@ those of the project's clause list.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -69,6 +69,16 @@ class Profile:
         named = {name: options for name, options in self.blocks.items() if _has_parts_of(block_format, name)}
         return self._only(block_format.name, "arrays", named, self.any_block, tuple(self.blocks))
 
+    def changes(self) -> dict[str, str]:
+        """Return for each format the options that differ from the defaults, as ``field=value`` and blanks."""
+        every: dict[str, EncodeOptions | None] = {
+            **self.numbers,
+            **self.blocks,
+            "any element or scale": self.any_number,
+            "any block": self.any_block,
+        }
+        return {name: _changed(options) for name, options in every.items() if options is not None}
+
     def _only(
         self,
         name: str,
@@ -82,6 +92,16 @@ class Profile:
                 return options
         covers = f"covers {', '.join(all)}" if all else "has no such conversion to any format"
         raise DefinitionError(f"profile {self.name!r}: no conversion of {what} to {name}; it {covers}")
+
+
+def _changed(options: EncodeOptions) -> str:
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    changed = (
+        f"{field.name}={values[field.name]}"
+        for field in fields(options)
+        if values[field.name] != field.default
+    )
+    return " ".join(changed) or "none"
 
 
 def _has_parts_of(block_format: BlockFormat, name: str) -> bool:
@@ -118,6 +138,8 @@ def _same(options: _Options, *names: str) -> dict[str, _Options]:
 _FP8 = ("mxfp8_e5m2", "mxfp8_e4m3")
 _FP6 = ("mxfp6_e3m2", "mxfp6_e2m3")
 
+_TORCHAO_BLOCKS = QuantizeOptions(inf_in_block="power", lowest_divisor="double", partial_block="refuse")
+
 _OCP = Profile(
     name="ocp",
     summary="The defaults: the specification where it speaks, the most common choice where it does not.",
@@ -151,50 +173,136 @@ _TORCH = Profile(
 
 _TORCHAO = Profile(
     name="torchao",
-    summary="to_mx of torchao in mode FLOOR; for CEIL, RCEIL and EVEN replace scale_rule.",
-    source="tested against torchao 0.18.0",
-    blocks=_same(QuantizeOptions(), *_FP8, *_FP6, "mxfp4_e2m1"),
+    summary="to_mx of torchao in mode FLOOR; for CEIL and EVEN replace scale_rule, RCEIL is torchao_rceil.",
+    source="tested against torchao 0.18.0 with torch 2.13.0",
+    blocks=_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
     layouts={4: "low_first", 6: "byte"},
 )
 
+_TORCHAO_RCEIL = Profile(
+    name="torchao_rceil",
+    summary="to_mx of torchao in mode RCEIL as it runs without a GPU: with a Float32 logarithm.",
+    source="tested against torchao 0.18.0 with torch 2.13.0",
+    blocks=_same(
+        QuantizeOptions(
+            scale_rule="rceil",
+            scale_arithmetic="log2",
+            inf_in_block="max_scale",
+            lowest_divisor="one",
+            partial_block="refuse",
+        ),
+        *_FP8,
+        *_FP6,
+        "mxfp4_e2m1",
+    ),
+    layouts={4: "low_first", 6: "byte"},
+)
+
+_NEGATIVE_NAN = {
+    "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
+    "e4m3": EncodeOptions(nan_sign="negative"),
+    **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
+    "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
+}
+
 _GFLOAT = Profile(
     name="gfloat",
-    summary="round_float and encode_float of gfloat, and its quantize_block.",
+    summary="round_float with saturation and encode_float of gfloat; encode_block of Float32 arrays.",
     source="tested against gfloat 0.5.2",
     numbers={
-        "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
-        "e4m3": EncodeOptions(nan_sign="negative"),
-        **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
-        "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
-        "e8m0": EncodeOptions(tie_without_mantissa="even_code", unsigned_zero="nan"),
+        **_NEGATIVE_NAN,
+        "e8m0": EncodeOptions(
+            tie_without_mantissa="even_code", unsigned_zero="nan", unsigned_underflow="nan"
+        ),
+    },
+    blocks={
+        **_same(
+            QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale"), *_FP8, *_FP6, "mxfp4_e2m1"
+        ),
+        "mxint8": QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale", integer_minimum="full"),
     },
 )
 
 _BITSTRING = Profile(
     name="bitstring",
-    summary="The mxfp and mxint types of bitstring, saturating.",
+    summary="The mxfp and mxint types of bitstring, saturating; for e4m3mxfp_overflow replace overflow.",
     source="tested against bitstring 5.0.0",
-    numbers={
-        "e5m2": EncodeOptions(nan_sign="negative", nan_payload="ones"),
-        "e4m3": EncodeOptions(nan_sign="negative"),
-        **_same(EncodeOptions(nan_to_finite="error"), "e3m2", "e2m3", "e2m1"),
-        "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
-    },
+    numbers={**_NEGATIVE_NAN, "e8m0": EncodeOptions()},  # of E8M0 it accepts powers of two and NaN
     layouts={4: "be", 6: "be"},
+)
+
+_ONNX = Profile(
+    name="onnx",
+    summary="The operator Cast of ONNX, saturate=1 and round_mode='up', in its reference evaluator.",
+    source="tested against onnx 1.23.2 with ml_dtypes 0.6.0",
+    numbers={
+        **_same(EncodeOptions(nan_sign="keep"), "e5m2", "e4m3"),
+        **_same(EncodeOptions(nan_to_finite="inverted_zero"), "e3m2", "e2m3", "e2m1"),
+        "e8m0": EncodeOptions(rounding="rup", unsigned_negative="magnitude"),
+    },
+    layouts={4: "low_first"},
+)
+
+_MODELOPT = Profile(
+    name="modelopt",
+    summary="MXFP8QTensor and MXFP4QTensor of Model Optimizer, without a GPU.",
+    source="tested against nvidia-modelopt 0.47.0 with torch 2.13.0",
+    blocks={
+        "mxfp8_e4m3": QuantizeOptions(scale_rule="rceil", scale_arithmetic="log2", inf_in_block="max_scale"),
+        "mxfp4_e2m1": QuantizeOptions(
+            rounding="rnz", scale_rule="rceil", scale_arithmetic="log2", partial_block="refuse"
+        ),
+    },
+    layouts={4: "low_first"},
+)
+
+_GGUF = Profile(
+    name="gguf",
+    summary="MXFP4 of ggml, as the Python package gguf makes it.",
+    source="tested against gguf 0.19.0",
+    blocks={
+        "mxfp4_e2m1": QuantizeOptions(
+            rounding="rnz", negative_zero="positive", scale_arithmetic="log2", partial_block="refuse"
+        )
+    },
+    layouts={4: "ggml"},
 )
 
 _CUDA = Profile(
     name="cuda",
-    summary="The constructors of the CUDA headers cuda_fp8.h, cuda_fp6.h and cuda_fp4.h, which saturate.",
-    source="CUDA 12.9 headers",
+    summary="The constructors of the CUDA headers cuda_fp8.h, cuda_fp6.h and cuda_fp4.h from Float32.",
+    source="tested against the host code of the headers in nvidia-cuda-runtime-cu12 12.9.79, on all Float32",
     numbers={
+        "e5m2": EncodeOptions(nan_payload="ones"),
         **_same(EncodeOptions(), "e4m3", "e3m2", "e2m3", "e2m1"),
-        "e5m2": EncodeOptions(),
         "e8m0": EncodeOptions(rounding="rup", unsigned_negative="magnitude"),
     },
     layouts={4: "low_first", 6: "byte"},
 )
 
+_TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
+    scale_rule="rceil",
+    scale_arithmetic="multiply",
+    lowest_divisor="one",
+    nan_in_block="per_element",
+    inf_in_block="max_scale",
+    partial_block="refuse",
+)
+
+_TRANSFORMER_ENGINE = Profile(
+    name="transformer_engine",
+    summary="MXFP8 of Transformer Engine from Float32.",
+    source="documents and source code only: quantize_mxfp8.cuh and ptx.cuh, which run on GPUs alone",
+    blocks={
+        "mxfp8_e5m2": replace(_TRANSFORMER_ENGINE_BLOCKS, nan_payload="ones"),
+        "mxfp8_e4m3": _TRANSFORMER_ENGINE_BLOCKS,
+    },
+)
+
 _PROFILES: dict[str, Profile] = {
-    profile.name: profile for profile in (_OCP, _ML_DTYPES, _TORCH, _TORCHAO, _GFLOAT, _BITSTRING, _CUDA)
+    profile.name: profile
+    for profile in (
+        *(_OCP, _ML_DTYPES, _ONNX, _TORCH, _TORCHAO, _TORCHAO_RCEIL, _GFLOAT, _BITSTRING, _CUDA),
+        *(_MODELOPT, _TRANSFORMER_ENGINE, _GGUF),
+    )
 }

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import dot, encode, explain, formats, quantize, vectors
+from refmodel.cli import digests, dot, encode, explain, formats, profiles, quantize, vectors
 from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
@@ -21,11 +21,15 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 2 after one line on stderr that says what is wrong."""
+    """Run the command and return its exit code.
+
+    It is 0, 1 if a check has found a difference, or 2 after one line on stderr that says what is wrong.
+    """
+    code: int | None = None
     try:
         try:
             arguments = _parser().parse_args(explain.escape_numbers(sys.argv[1:] if argv is None else argv))
-            arguments.run(arguments)
+            code = arguments.run(arguments)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -37,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
+    return code or 0
 
 
 def _text(error: Exception) -> str:
@@ -55,6 +59,6 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (encode, quantize, dot, explain, formats, vectors):
+    for module in (encode, quantize, dot, explain, formats, profiles, vectors, digests):
         module.add(commands)
     return parser

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refmodel.blocks import Blocks, quantize
+from refmodel.blocks import Blocks
 from refmodel.errors import ExplanationError, ShapeError
 from refmodel.explain.element import Prepared, explain_scaled, prepare
 from refmodel.explain.encoding import Encoded
@@ -32,6 +32,8 @@ from refmodel.explain.tree import Explanation, Step, Table
 from refmodel.formats import FLOAT32, BlockFormat, IntegerFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.packing import pack_blocks
+from refmodel.quantization import quantize
+from refmodel.scales import divisor_exponents, float32_exponent
 
 
 def explain_block(
@@ -82,8 +84,12 @@ def explain_block(
         elements: list[tuple[Encoded, tuple[Step, ...]]] = [(nothing, each.steps) for each in prepared]
     else:
         exponent = floor_log2(scale.magnitude)
+        divisor = int(divisor_exponents(block_format.scale, options)[scale_code])
+        if divisor != exponent:
+            text = f"the elements are divided by 2^{divisor} (lowest_divisor={options.lowest_divisor!r})"
+            steps.append(Step("divisor", text, value=str(divisor), ids=("A-4",)))
         elements = [
-            explain_scaled(block_format.element, each, exponent, options, drawn)
+            explain_scaled(block_format.element, each, exponent, divisor, options, drawn)
             for each, drawn in zip(prepared, randoms, strict=True)
         ]
     codes = [encoded.code for encoded, _ in elements]
@@ -139,23 +145,27 @@ def _scale_steps(
         what = {
             "nan_scale": "the scale becomes NaN",
             "max_scale": "the largest scale; the infinity is encoded as an element",
+            "power": "amax is 2^128; the infinity is encoded as an element",
             "ignore": "left out of amax; encoded as an element",
         }[options.inf_in_block]
         text = f"infinity at {_listed(infinities)}: {what} (inf_in_block={options.inf_in_block!r})"
         steps.append(Step("infinity", text, ids=("A-7",)))
-        if code is None and options.inf_in_block != "ignore":
+        if code is None and options.inf_in_block not in ("ignore", "power"):
             code = nan_code if options.inf_in_block == "nan_scale" else scale.max_code
             why = "there is an infinity"
     finite = [i for i, each in enumerate(numbers) if each.is_finite]
     if code is None:
         amax = max((numbers[i].magnitude for i in finite), default=Fraction(0))
-        steps.append(_amax_step(prepared, finite, amax))
+        if infinities and options.inf_in_block == "power":
+            amax = power_of_two(128)
+        else:
+            steps.append(_amax_step(prepared, finite, amax))
         if amax == 0:
             exponent = {"minimum": scale.emin, "one": 0, "negative_emax": -element.emax}[options.zero_block]
             text = f"no number but zero counts (zero_block={options.zero_block!r})"
             steps.append(Step("zero block", text, value=str(exponent), ids=("A-3",)))
         else:
-            exponent = _exponent_steps(fmt, prepared, finite, amax, options, steps)
+            exponent = _exponent_steps(fmt, prepared, amax, options, steps)
         code = _clamped(fmt, exponent, options, steps)
         why = f"exponent plus bias {scale.bias}" if code != nan_code else "out of range"
     if code == nan_code:
@@ -180,13 +190,17 @@ def _amax_step(prepared: Sequence[Prepared], finite: Sequence[int], amax: Fracti
 def _exponent_steps(
     fmt: BlockFormat,
     prepared: Sequence[Prepared],
-    finite: Sequence[int],
     amax: Fraction,
     options: QuantizeOptions,
     steps: list[Step],
 ) -> int:
     """Append the steps from amax to the exponent of the scale, and return it, before clamping."""
     source, element, rule = prepared[0].source.fmt, fmt.element, options.scale_rule
+    if options.scale_arithmetic != "exact" and rule not in ("even", "midmax"):
+        sexp = float32_exponent(np.array(float(amax)), element, options).item()
+        text = f"scale_rule={rule!r} in Float32 arithmetic (scale_arithmetic={options.scale_arithmetic!r})"
+        steps.append(Step("sexp", text, value=str(sexp), ids=("A-1", "A-2", "D-15", "D-16")))
+        return sexp
     field = locate(source, amax).code >> source.mantissa_bits
     exponent = floor_log2(amax)
     text = f"floor(log2 amax) from the bits: exponent field {field} - {source.bias}"

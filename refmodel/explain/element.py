@@ -89,14 +89,19 @@ def explain_scaled(
     fmt: NumberFormat,
     prepared: Prepared,
     scale_exponent: int,
+    divisor_exponent: int,
     options: EncodeOptions,
     random: int | None,
 ) -> tuple[Encoded, tuple[Step, ...]]:
-    """Return the code of an element of a block whose scale is 2**scale_exponent, and all of its steps."""
-    quotient = prepared.exact.scaled(-scale_exponent)
+    """Return the code of an element of a block whose scale is 2**scale_exponent, and all of its steps.
+
+    The input is divided by 2**divisor_exponent, which is the scale but for the lowest one (A-4).
+    """
+    quotient = prepared.exact.scaled(-divisor_exponent)
+    divisor = "the scale " * (divisor_exponent == scale_exponent) + f"2^{divisor_exponent}"
     scale = Step(
         "quotient",
-        f"the input divided by the scale 2^{scale_exponent}, exactly"
+        f"the input divided by {divisor}, exactly"
         + (f": about {about(quotient.signed)}" if quotient.is_finite else ""),
         value=str(quotient),
         ids=("MX-6.3-d", "D-9"),

@@ -6,8 +6,11 @@ the two to each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import TypeAlias
 
 from refmodel.errors import ShapeError
 from refmodel.formats import BlockFormat, ElementFormat, FloatFormat, IntegerFormat, ScaleFormat
@@ -15,7 +18,8 @@ from refmodel.options import QuantizeOptions, ScaleRule
 from refmodel.oracle.blocks import Block, need_power_of_two_scale
 from refmodel.oracle.codes import canonical_nan, decode
 from refmodel.oracle.conversion import Input, encode_input, read
-from refmodel.oracle.exact import Number, floor_log2, power_of_two
+from refmodel.oracle.exact import Number, floor_log2, number, power_of_two
+from refmodel.oracle.float32 import from_float32, to_float32
 from refmodel.oracle.rounding import spacing
 
 
@@ -40,6 +44,59 @@ def scale_exponent(element: ElementFormat, amax: Fraction, rule: ScaleRule) -> i
             return of_floor + 1 if above else of_floor
 
 
+def float32_scale_exponent(element: ElementFormat, amax: Fraction, options: QuantizeOptions) -> float:
+    """Return what `scale_exponent` is in Float32 arithmetic (A-2); infinite beyond the range of that."""
+    rule, arithmetic = options.scale_rule, options.scale_arithmetic
+    quotient = _in_float32(amax)
+    if rule == "rceil" and isinstance(quotient, Fraction) and quotient:
+        largest = _in_float32(decode(element, element.max_code).magnitude)
+        if arithmetic == "multiply":
+            quotient = _times(quotient, _over_float32(Fraction(1), largest))
+        else:
+            quotient = _over_float32(quotient, largest)
+    if isinstance(quotient, float):
+        return quotient
+    if quotient == 0:
+        return -math.inf
+    floor, ceil = floor_log2(quotient), ceil_log2(quotient)
+    if arithmetic == "log2" and floor != ceil:
+        floor, ceil = _rounded_log2(quotient)
+    if rule == "rceil":
+        return ceil
+    return (floor if rule == "floor" else ceil) - element.emax
+
+
+_Extended: TypeAlias = Fraction | float
+"""A magnitude of Float32: a Fraction, or math.inf."""
+
+
+def _in_float32(exact: Fraction) -> _Extended:
+    rounded = from_float32(to_float32(number(exact)))
+    return rounded.magnitude if rounded.kind == "finite" else math.inf
+
+
+def _over_float32(x: Fraction, y: _Extended) -> _Extended:
+    if isinstance(y, float):
+        return Fraction(0)
+    return _in_float32(x / y) if y else math.inf
+
+
+def _times(x: Fraction, y: _Extended) -> _Extended:
+    return y if isinstance(y, float) else _in_float32(x * y)
+
+
+def _rounded_log2(magnitude: Fraction) -> tuple[int, int]:
+    """Return floor and ceil of the Float32 nearest to log2 of *magnitude*, which is no power of two.
+
+    Such a logarithm is irrational, so it is never a tie, and 60 digits tell on which side of one it is.
+    """
+    with localcontext() as context:
+        context.prec = 60
+        of_ratio = (Decimal(magnitude.numerator) / Decimal(magnitude.denominator)).ln() / Decimal(2).ln()
+    rounded = from_float32(to_float32(number(Fraction(of_ratio)))).value
+    return math.floor(rounded), math.ceil(rounded)
+
+
 def ceil_log2(magnitude: Fraction) -> int:
     """Return the exponent of the smallest power of two that is at least *magnitude* (> 0)."""
     exponent = floor_log2(magnitude)
@@ -60,19 +117,27 @@ def select_scale(fmt: BlockFormat, inputs: Sequence[Input], options: QuantizeOpt
         return canonical_nan(fmt.scale)
     if "infinite" in kinds and options.inf_in_block == "max_scale":
         return fmt.scale.max_code
+    if "infinite" in kinds and options.inf_in_block == "power":
+        return _scale_code(fmt.scale, _exponent(fmt.element, power_of_two(128), options), options)
     amax = max((x.exact.magnitude for x in inputs if x.exact.kind == "finite"), default=Fraction(0))
     if amax == 0:  # A-3
         zero_block = {"minimum": fmt.scale.emin, "one": 0, "negative_emax": -fmt.element.emax}
         return _scale_code(fmt.scale, zero_block[options.zero_block], options)
-    return _scale_code(fmt.scale, scale_exponent(fmt.element, amax, options.scale_rule), options)
+    return _scale_code(fmt.scale, _exponent(fmt.element, amax, options), options)
 
 
-def _scale_code(scale: ScaleFormat, exponent: int, options: QuantizeOptions) -> int:
+def _exponent(element: ElementFormat, amax: Fraction, options: QuantizeOptions) -> float:
+    if options.scale_arithmetic == "exact" or options.scale_rule in ("even", "midmax"):
+        return scale_exponent(element, amax, options.scale_rule)
+    return float32_scale_exponent(element, amax, options)
+
+
+def _scale_code(scale: ScaleFormat, exponent: float, options: QuantizeOptions) -> int:
     if exponent < scale.emin:  # A-4
         return 0 if options.scale_underflow == "clamp" else canonical_nan(scale)
     if exponent > scale.emax:  # A-5
         return scale.max_code if options.scale_overflow == "clamp" else canonical_nan(scale)
-    return exponent + scale.bias
+    return int(exponent) + scale.bias
 
 
 def convert_block(
@@ -99,11 +164,14 @@ def convert_block(
     scale = decode(fmt.scale, code)
     if scale.kind == "nan":
         return Block(fmt, code, (0,) * fmt.block_size)
+    divisor = scale.magnitude
+    if code == 0:  # A-4
+        divisor = {"scale": divisor, "double": 2 * divisor, "one": Fraction(1)}[options.lowest_divisor]
     return Block(
         fmt,
         code,
         tuple(
-            encode_input(fmt.element, _over(given, scale.magnitude), options, random)
+            encode_input(fmt.element, _over(given, divisor), options, random)
             for given, random in zip(inputs, drawn, strict=True)
         ),
     )
