@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim test lint clean iverilog
+.PHONY: help sim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -33,6 +33,11 @@ sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL ag
 
 test: $(VENV)/.test iverilog  ## every test, both simulators included
 	@$(BIN)/python -m pytest -q
+
+exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales; an interrupted run is taken up again
+## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 20 minutes on 2 cores)
+## JOBS=N                 processes (default: all cores)
+	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
 
 lint: $(VENV)/.test  ## Verilator -Wall over rtl/ for all formats, ruff, mypy
 	@$(BIN)/python -m cocotb_tests.lint

@@ -119,7 +119,10 @@ def dequantize(
         UnknownNameError: If overflow is not known.
         DefinitionError: If threads is below 1.
     """
-    dtype = np.dtype(dtype)
+    try:
+        dtype = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"dtype {dtype!r} is not one of float16, float32, float64") from error
     if dtype not in (np.float16, np.float32, np.float64):
         raise DtypeError(f"dtype {dtype} is not one of float16, float32, float64")
     if overflow not in get_args(DequantizeOverflow):
@@ -202,7 +205,7 @@ def check_tensor_scale(format: BlockFormat, tensor_scale: float | np.float32 | N
         return np.float32(1)
     with np.errstate(over="ignore"):
         scale = np.float32(tensor_scale)
-    if scale != tensor_scale or not 0 < scale < np.inf:
+    if float(scale) != float(tensor_scale) or not 0 < scale < np.inf:
         raise DefinitionError(f"tensor_scale={tensor_scale} must be a positive finite Float32 number")
     return scale
 

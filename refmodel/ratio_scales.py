@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.encoding import encode_exact
-from refmodel.formats import FLOAT32, BlockFormat, ElementFormat, FloatFormat, ScaleFormat
+from refmodel.formats import FLOAT32, BlockFormat, ElementFormat, ScaleFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.rounding import divide_to_odd
 
@@ -84,6 +84,7 @@ def select_ratio_scale(
     """
     scale, bound = fmt.scale, _element_bound(fmt.element, options)
     finite = np.where(np.isfinite(amax), amax, 0.0)
+    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_scale, if asked
     rounding = EncodeOptions(
         rounding=options.scale_rounding,
         overflow="overflow" if options.scale_overflow == "nan" else "saturate",
@@ -100,14 +101,14 @@ def select_ratio_scale(
             ratio, exponent = divide_to_odd(finite, np.float64(bound) * np.float64(tensor_scale.decode))
     code = encode_exact(scale, ratio, rounding, -exponent).astype(np.int64)
     if scale.infinity_code is not None and options.scale_overflow == "nan":
-        code = np.where(code == scale.infinity_code, _nan(scale), code)
+        code = np.where(code == scale.infinity_code, nan, code)
     first_normal = 1 << scale.mantissa_bits if scale.subnormals else 0
     is_zero = (code == 0) & scale.subnormals
     match options.scale_underflow:
         case "clamp":
             code = np.where(is_zero, 1, code)
         case "nan":
-            code = np.where(is_zero, _nan(scale), code)
+            code = np.where(is_zero, nan, code)
         case "min_normal":
             code = np.maximum(code, first_normal)
         case "zero":
@@ -118,9 +119,9 @@ def select_ratio_scale(
     else:
         zero_block = first_normal if options.zero_block == "min_normal" else 0
     code = np.where(finite == 0, zero_block, code)
-    infinity = _nan(scale) if options.inf_in_block == "nan_scale" else scale.max_code
+    infinity = nan if options.inf_in_block == "nan_scale" else scale.max_code
     code = np.where(np.isinf(amax), infinity, code)
-    return np.where(np.isnan(amax), _nan(scale), code)
+    return np.where(np.isnan(amax), nan, code)
 
 
 def divide_by_scale(
@@ -141,26 +142,23 @@ def divide_by_scale(
         Quotients q and exponents e; what is to be encoded is q * 2**e. A number over a zero scale gives zero
         under ``exact``.
     """
-    with np.errstate(all="ignore"):  # what Float32 arithmetic makes of extremes is what is asked for
-        if options.quotient != "exact":
+    if options.quotient != "exact":
+        with np.errstate(all="ignore"):  # what Float32 arithmetic makes of extremes is what is asked for
             scales, given = scale_values.astype(np.float32), values.astype(np.float32)
             if options.quotient == "float32_multiply":
                 decode = _ONE / tensor_scale.encode
                 factor = np.minimum(_ONE / (scales * decode), _LARGEST)
             else:
                 factor = _ONE / tensor_scale.decode / scales
-            return (given * factor).astype(np.float64), 0
+            quotient = (given * factor).astype(np.float64)
+        # 0 * infinity and infinity * 0 are NaN, taken as positive; NaNs keep their bits.
+        return np.where(np.isnan(quotient), np.where(np.isnan(values), values, np.nan), quotient), 0
     divisor = scale_values * np.float64(tensor_scale.decode)  # at most 8 by 24 bits, or 24 by 1: exact
     by_zero = divisor == 0
     finite = np.isfinite(values)
     numerator = np.where(finite & ~by_zero, values, np.copysign(0.0, values))
     quotient, exponent = divide_to_odd(numerator, np.where(by_zero, 1.0, divisor))
     return np.where(finite, quotient, values), np.where(finite, exponent, 0)
-
-
-def _nan(scale: FloatFormat) -> int:
-    assert scale.quiet_nan_code is not None  # by check_scale
-    return scale.quiet_nan_code
 
 
 def _element_bound(element: ElementFormat, options: QuantizeOptions) -> float:

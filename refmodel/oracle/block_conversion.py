@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import TypeAlias
 
 from refmodel.errors import ShapeError
 from refmodel.formats import BlockFormat, ElementFormat, FloatFormat, IntegerFormat, ScaleFormat
@@ -19,7 +18,8 @@ from refmodel.oracle.blocks import Block, need_power_of_two_scale
 from refmodel.oracle.codes import canonical_nan, decode
 from refmodel.oracle.conversion import Input, encode_input, read
 from refmodel.oracle.exact import Number, floor_log2, number, power_of_two
-from refmodel.oracle.float32 import from_float32, to_float32
+from refmodel.oracle.float32 import divided, from_float32, in_float32, multiplied, to_float32
+from refmodel.oracle.ratio_scales import NO_TENSOR_SCALE, TensorScale, quotient, select_ratio_scale
 from refmodel.oracle.rounding import spacing
 
 
@@ -47,42 +47,23 @@ def scale_exponent(element: ElementFormat, amax: Fraction, rule: ScaleRule) -> i
 def float32_scale_exponent(element: ElementFormat, amax: Fraction, options: QuantizeOptions) -> float:
     """Return what `scale_exponent` is in Float32 arithmetic (A-2); infinite beyond the range of that."""
     rule, arithmetic = options.scale_rule, options.scale_arithmetic
-    quotient = _in_float32(amax)
-    if rule == "rceil" and isinstance(quotient, Fraction) and quotient:
-        largest = _in_float32(decode(element, element.max_code).magnitude)
+    ratio = in_float32(amax)
+    if rule == "rceil" and isinstance(ratio, Fraction) and ratio:
+        largest = in_float32(decode(element, element.max_code).magnitude)
         if arithmetic == "multiply":
-            quotient = _times(quotient, _over_float32(Fraction(1), largest))
+            ratio = multiplied(ratio, divided(Fraction(1), largest))
         else:
-            quotient = _over_float32(quotient, largest)
-    if isinstance(quotient, float):
-        return quotient
-    if quotient == 0:
+            ratio = divided(ratio, largest)
+    if isinstance(ratio, float):
+        return ratio
+    if ratio == 0:
         return -math.inf
-    floor, ceil = floor_log2(quotient), ceil_log2(quotient)
+    floor, ceil = floor_log2(ratio), ceil_log2(ratio)
     if arithmetic == "log2" and floor != ceil:
-        floor, ceil = _rounded_log2(quotient)
+        floor, ceil = _rounded_log2(ratio)
     if rule == "rceil":
         return ceil
     return (floor if rule == "floor" else ceil) - element.emax
-
-
-_Extended: TypeAlias = Fraction | float
-"""A magnitude of Float32: a Fraction, or math.inf."""
-
-
-def _in_float32(exact: Fraction) -> _Extended:
-    rounded = from_float32(to_float32(number(exact)))
-    return rounded.magnitude if rounded.kind == "finite" else math.inf
-
-
-def _over_float32(x: Fraction, y: _Extended) -> _Extended:
-    if isinstance(y, float):
-        return Fraction(0)
-    return _in_float32(x / y) if y else math.inf
-
-
-def _times(x: Fraction, y: _Extended) -> _Extended:
-    return y if isinstance(y, float) else _in_float32(x * y)
 
 
 def _rounded_log2(magnitude: Fraction) -> tuple[int, int]:
@@ -109,7 +90,8 @@ def select_scale(fmt: BlockFormat, inputs: Sequence[Input], options: QuantizeOpt
     Raises:
         DefinitionError: If the scales of the format are not plain powers of two.
     """
-    need_power_of_two_scale(fmt.scale)
+    if fmt.scale.specials == "fn":
+        need_power_of_two_scale(fmt.scale)
     kinds = {x.exact.kind for x in inputs}
     if "nan" in kinds and options.nan_in_block == "nan_scale":  # A-6
         return canonical_nan(fmt.scale)
@@ -121,7 +103,12 @@ def select_scale(fmt: BlockFormat, inputs: Sequence[Input], options: QuantizeOpt
         return _scale_code(fmt.scale, _exponent(fmt.element, power_of_two(128), options), options)
     amax = max((x.exact.magnitude for x in inputs if x.exact.kind == "finite"), default=Fraction(0))
     if amax == 0:  # A-3
-        zero_block = {"minimum": fmt.scale.emin, "one": 0, "negative_emax": -fmt.element.emax}
+        zero_block = {
+            "minimum": fmt.scale.emin,
+            "min_normal": fmt.scale.emin,
+            "one": 0,
+            "negative_emax": -fmt.element.emax,
+        }
         return _scale_code(fmt.scale, zero_block[options.zero_block], options)
     return _scale_code(fmt.scale, _exponent(fmt.element, amax, options), options)
 
@@ -134,7 +121,7 @@ def _exponent(element: ElementFormat, amax: Fraction, options: QuantizeOptions) 
 
 def _scale_code(scale: ScaleFormat, exponent: float, options: QuantizeOptions) -> int:
     if exponent < scale.emin:  # A-4
-        return 0 if options.scale_underflow == "clamp" else canonical_nan(scale)
+        return canonical_nan(scale) if options.scale_underflow == "nan" else 0
     if exponent > scale.emax:  # A-5
         return scale.max_code if options.scale_overflow == "clamp" else canonical_nan(scale)
     return int(exponent) + scale.bias
@@ -146,6 +133,7 @@ def convert_block(
     values: Sequence[int],
     options: QuantizeOptions,
     randoms: Sequence[int] | None = None,
+    tensor_scale: TensorScale = NO_TENSOR_SCALE,
 ) -> Block:
     """Return *values*, bits of a *source* format, as a block (MX-6.3-b, MX-6.3-d).
 
@@ -160,19 +148,27 @@ def convert_block(
         raise ShapeError(f"{len(values)} values for a block of {fmt.name}; it has {fmt.block_size}")
     inputs = [read(source, bits, options) for bits in [*values, *[0] * missing]]
     drawn = [*(randoms or [0] * len(values)), *[0] * missing]
-    code = select_scale(fmt, inputs, options)
+    power_of_two_scale = fmt.scale.mantissa_bits == 0 and not fmt.scale.subnormals
+    if power_of_two_scale:
+        code = select_scale(fmt, inputs, options)
+    else:
+        code = select_ratio_scale(fmt, inputs, options, tensor_scale)
     scale = decode(fmt.scale, code)
     if scale.kind == "nan":
         return Block(fmt, code, (0,) * fmt.block_size)
     divisor = scale.magnitude
-    if code == 0:  # A-4
+    if power_of_two_scale and code == 0:  # A-4
         divisor = {"scale": divisor, "double": 2 * divisor, "one": Fraction(1)}[options.lowest_divisor]
+    quotients = [
+        _over(x, divisor) if power_of_two_scale else quotient(x, divisor, options, tensor_scale)
+        for x in inputs
+    ]
     return Block(
         fmt,
         code,
         tuple(
-            encode_input(fmt.element, _over(given, divisor), options, random)
-            for given, random in zip(inputs, drawn, strict=True)
+            encode_input(fmt.element, given, options, random)
+            for given, random in zip(quotients, drawn, strict=True)
         ),
     )
 
