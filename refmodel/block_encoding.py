@@ -91,7 +91,7 @@ def encode_float32_blocks(
     is_nan = np.isnan(scale_values)
     by_table = True
     if fmt.scale.is_power_of_two:
-        divisors = np.ldexp(1.0, divisor_exponents(fmt.scale, options)[scales])
+        divisors = np.ldexp(1.0, divisor_exponents(scales, fmt.scale, options))
     elif options.quotient == "exact":
         divisors = scale_values * np.float64(tensor_scale.decode)
         # A number over a zero scale gives zero, and so over an infinite one; an infinity over it does not.

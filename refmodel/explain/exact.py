@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -115,7 +115,7 @@ def as_bits(values: ArrayLike | FloatBits | Sequence[FloatBits]) -> list[FloatBi
         if len({each.format if isinstance(each, FloatBits) else None for each in given}) > 1:
             raise DtypeError("values: bit patterns must all be of one format")
         return list(given)
-    array = as_array(given, "values")
+    array = as_array(cast(ArrayLike, given), "values")
     if array.ndim > 1:
         raise ShapeError(f"values have shape {array.shape}; give them along one axis")
     if array.dtype.name == "bfloat16":
