@@ -52,8 +52,7 @@ def code_table(fmt: NumberFormat) -> Table:
     """
     if fmt.bits > _MOST_TABLE_BITS:
         raise DefinitionError(
-            f"{fmt.name}: 2**{fmt.bits} codes are too many to list; formats of up to {_MOST_TABLE_BITS} bits have "
-            "a table"
+            f"{fmt.name}: 2**{fmt.bits} codes are too many to list; 2**{_MOST_TABLE_BITS} are the most"
         )
     rows = []
     for code in range(1 << fmt.bits):
