@@ -181,9 +181,18 @@ _TORCH = Profile(
 
 _TORCHAO = Profile(
     name="torchao",
-    summary="to_mx of torchao in mode FLOOR; for CEIL and EVEN replace scale_rule, RCEIL is torchao_rceil.",
+    summary="to_mx of torchao in mode FLOOR (for CEIL and EVEN replace scale_rule), and its nvfp4_quantize.",
     source="tested against torchao 0.18.0 with torch 2.13.0",
-    blocks=_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+    blocks={
+        **_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+        "nvfp4": QuantizeOptions(
+            quotient="float32_divide",
+            zero_block="min_normal",
+            scale_underflow="min_normal",
+            inf_in_block="max_scale",
+            partial_block="refuse",
+        ),  # under a tensor scale above 0, which torchao takes as an argument
+    },
     layouts={4: "low_first", 6: "byte"},
 )
 
@@ -288,7 +297,7 @@ _GGUF = Profile(
 _CUDA = Profile(
     name="cuda",
     summary="The constructors of the CUDA headers cuda_fp8.h, cuda_fp6.h and cuda_fp4.h from Float32.",
-    source="tested against the host code of the headers in nvidia-cuda-runtime-cu12 12.9.79, on all Float32",
+    source="tested against the host code of these headers in nvidia-cuda-runtime-cu12 12.9.79",
     numbers={
         "e5m2": EncodeOptions(nan_payload="ones"),
         **_same(EncodeOptions(), "e4m3", "e3m2", "e2m3", "e2m1"),

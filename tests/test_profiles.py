@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from profile_packages import Cuda, MlDtypes, Package
-from profile_table import DIFFERENCES, PROFILES, compare, options_of, wild_numbers, wild_rows
+from profile_table import DIFFERENCES, PROFILES, compare, document, options_of, wild_numbers, wild_rows
 
 import refmodel as mx
 from refmodel.cli import main
@@ -212,6 +213,11 @@ def test_what_a_profile_does_not_cover_is_refused():
         mx.get_profile("ml_dtypes").quantize_options("mxint8")
     with pytest.raises(mx.UnknownNameError, match="block format"):
         mx.get_profile("torchao").quantize_options("mxfp9")
+
+
+def test_the_document_lists_the_profiles_and_the_differences():
+    path = Path(__file__).parents[1] / "docs" / "profiles.md"
+    assert path.read_text(encoding="utf-8") == document()
 
 
 def test_layouts_exist_for_the_widths_they_are_given_for():
