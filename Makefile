@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p; s/^## ?(.*)/    \1/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p; s/^## ?(.*)/    \1/p' $(MAKEFILE_LIST) | expand -t 14
 
 sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL against the model, bit for bit; ends with a table
 ## SIM=verilator|icarus   simulator (default verilator)

@@ -113,11 +113,12 @@ class EncodeClaim:
 class ScaleClaim:
     """A published sweep of block scales, and the elements of those blocks, equal the thresholds.
 
-    Every magnitude is the largest one of a block that holds it with both signs.
+    Every magnitude is a block of its own. Under the rule ``floor`` its negative is, too: what a scale does
+    to negative elements does not depend on how it was chosen.
     """
 
     sweep: ScaleSweep
-    cost: ClassVar[int] = 9
+    cost: ClassVar[int] = 3
     against: ClassVar[str] = "thresholds"
 
     @property
@@ -133,19 +134,23 @@ class ScaleClaim:
         return self.sweep.chunks
 
     def try_part(self, part: int) -> Outcome:
-        element, rule, first = self.sweep.element, self.sweep.options.scale_rule, part * CHUNK
-        scales = np.empty(CHUNK, np.uint8)
+        element, rule = self.sweep.element, self.sweep.options.scale_rule
+        signs = (False, True) if rule == "floor" else (False,)
+        published = np.empty(CHUNK, np.uint8)
         differences, examples = 0, list[str]()
         for place, bits in tiles(part):
-            scales[place], codes = self.sweep.quantize(bits)
-            begin, count = first + place.start, bits.size
+            begin, count = part * CHUNK + place.start, bits.size
             want = _scale_steps(element, rule).fill(begin, count)
-            differences += _compare(scales[place], want, begin, "scale", examples)
-            for negative in (False, True):
-                want = _element_steps(element, rule, negative).fill(begin, count)
-                what = "element of the negative" if negative else "element"
-                differences += _compare(codes[:, int(negative)], want, begin, what, examples)
-        return Outcome(CHUNK, differences, tuple(examples), hashlib.sha256(scales.data).hexdigest())
+            for negative in signs:
+                first = begin + negative * (1 << 31)
+                scales, codes = self.sweep.quantize(bits | np.uint32(negative << 31))
+                differences += _compare(scales, want, first, "scale", examples)
+                want_codes = _element_steps(element, rule, negative).fill(begin, count)
+                differences += _compare(codes, want_codes, first, "element", examples)
+                if not negative:
+                    published[place] = scales
+        inputs = len(signs) * CHUNK
+        return Outcome(inputs, differences, tuple(examples), hashlib.sha256(published.data).hexdigest())
 
 
 class Deviation(NamedTuple):

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from itertools import islice
 from multiprocessing import get_context
@@ -47,6 +48,12 @@ def main(argv: Sequence[str] | None = None, build: Path = BUILD, digests: Path |
         return _run(claims, arguments.jobs, build, digests, arguments.publish, console)
     except (MxError, OSError) as error:
         print(f"make exhaustive: {' '.join(str(error).split())}", file=sys.stderr)
+        return CANNOT_RUN
+    except BrokenProcessPool:
+        print(
+            "make exhaustive: a process was killed, perhaps for want of memory; try fewer JOBS",
+            file=sys.stderr,
+        )
         return CANNOT_RUN
     except KeyboardInterrupt:
         print("make exhaustive: interrupted; the next run goes on from here", file=sys.stderr)

@@ -61,7 +61,7 @@ def get_rule(rule: str | AccumulationRule) -> AccumulationRule:
     """
     if isinstance(rule, AccumulationRule):
         return rule
-    if rule in _RULES:
+    if isinstance(rule, str) and rule in _RULES:
         return _RULES[rule]
     raise unknown_name("accumulation rule", rule, _RULES)
 

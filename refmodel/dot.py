@@ -25,6 +25,7 @@ from refmodel.blocks import Blocks
 from refmodel.elements import decode_table
 from refmodel.errors import DtypeError, ShapeError
 from refmodel.formats import ElementFormat, IntegerFormat
+from refmodel.inputs import as_array
 from refmodel.rounding import add_exactly, exact_sum, round_to_odd
 
 Array: TypeAlias = NDArray[np.float64]
@@ -143,7 +144,7 @@ def _common_block_size(a: Blocks, b: Blocks) -> int:
 def _initial_value(c: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
     if c is None:
         return np.zeros(shape, np.float32)
-    value = np.asarray(c)
+    value = as_array(c, "c")
     if value.dtype != np.float32:
         raise DtypeError(
             f"c: dtype {value.dtype} is not float32; the initial value is a Float32, convert explicitly"

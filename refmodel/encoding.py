@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, ShapeError, ValueRefusedError
 from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.inputs import as_array
 from refmodel.options import EncodeOptions
 from refmodel.rounding import floor_log2, round_to_integer
 
@@ -49,7 +50,7 @@ def as_random(
         )
     if random is None:
         return None
-    drawn = np.asarray(random)
+    drawn = as_array(random, "random")
     if drawn.dtype.kind not in "ui":
         raise DtypeError(f"random: dtype {drawn.dtype} is not an integer type")
     bits = options.random_bits

@@ -93,14 +93,13 @@ class ScaleSweep:
         return scales
 
     def quantize(self, bits: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Quantize blocks of two elements, the Float32 *bits* and their negatives.
+        """Quantize blocks of one element each, given by Float32 *bits* [n], which may have a sign.
 
         Returns:
-            uint8 scale codes [n] and element codes [n, 2].
+            uint8 scale codes [n] and element codes [n].
         """
-        pairs = np.stack([bits, bits | np.uint32(1 << 31)], axis=-1).view(np.float32)
-        blocks = quantize(pairs.reshape(-1), _pair_format(self.element), options=self.options)
-        return blocks.scales, blocks.codes
+        blocks = quantize(bits.view(np.float32), _single_format(self.element), options=self.options)
+        return blocks.scales, blocks.codes[:, 0]
 
 
 Sweep = EncodeSweep | ScaleSweep
@@ -152,5 +151,5 @@ def _sweeps() -> tuple[Sweep, ...]:
 
 
 @lru_cache(maxsize=16)
-def _pair_format(element: ElementFormat) -> BlockFormat:
-    return BlockFormat(f"pair_{element.name}", element, E8M0, 2)
+def _single_format(element: ElementFormat) -> BlockFormat:
+    return BlockFormat(f"single_{element.name}", element, E8M0, 1)

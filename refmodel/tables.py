@@ -20,6 +20,8 @@ from refmodel.scales import divisor_exponents, select_scale
 
 _VALUE_DROPS = 15
 _AMAX_DROPS = 14
+_QUOTIENT_DROPS = 44
+_QUOTIENT_MASK = (1 << (64 - _QUOTIENT_DROPS)) - 1
 """Low bits of which only the sticky bit above them is left."""
 
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
@@ -117,8 +119,9 @@ def quantize_by_table(
     if options.inf_in_block == "ignore":
         magnitude[magnitude == infinity] = 0
     # Float32 magnitudes order as their bits do, with NaN above infinity.
-    amax = np.maximum.reduceat(magnitude, np.arange(0, flat.size, fmt.block_size))
-    amax = amax.reshape(values.shape[:-1])
+    if fmt.block_size > 1:  # reduceat takes its time on blocks of one
+        magnitude = np.maximum.reduceat(magnitude, np.arange(0, flat.size, fmt.block_size))
+    amax = magnitude.reshape(values.shape[:-1])
     scales = np.take(_scale_table(fmt, options), _fold(amax, _AMAX_DROPS), mode="wrap")
     with np.errstate(invalid="ignore"):  # infinity times the 0 of a NaN scale; a signalling NaN
         scaled = np.multiply(values, _reciprocals(fmt, options)[scales][..., None])
@@ -128,6 +131,27 @@ def quantize_by_table(
     if is_nan.any():
         codes[is_nan] = 0
     return scales
+
+
+def encode_quotients_by_table(
+    values: NDArray[np.float32], divisors: NDArray[np.float64], fmt: NumberFormat, options: EncodeOptions
+) -> NDArray[np.uint8]:
+    """Encode contiguous float32 values / divisors under options that `has_encode_table` has accepted.
+
+    Divisors have at most 32 bits: a scale of 8 times a tensor scale of 24, or a scale of 24 alone. What an
+    encoder compares a quotient with has 8 bits at most. Value and divisor times threshold are then integers
+    of at most 40 bits on one grid, so a quotient that is not the threshold itself is off by more than 2**-41
+    of it, and rounding to float64 neither reaches nor passes it.
+    """
+    with np.errstate(all="ignore"):  # infinity over infinity; a signalling NaN
+        quotients = np.divide(values, divisors)
+    bits = quotients.view(np.int64)
+    ones = (1 << _QUOTIENT_DROPS) - 1
+    folded = bits & ones
+    folded += ones
+    folded |= bits
+    folded >>= _QUOTIENT_DROPS
+    return np.take(_quotient_table(fmt, options), folded & _QUOTIENT_MASK, mode="wrap")
 
 
 def _fold(bits: NDArray[np.uint32], drops: int) -> NDArray[np.intp]:
@@ -152,6 +176,12 @@ def _representatives(drops: int, top: int) -> NDArray[np.float64]:
 @lru_cache(maxsize=64)
 def _encode_table(fmt: NumberFormat, options: EncodeOptions) -> NDArray[np.uint8]:
     return encode_exact(fmt, _representatives(_VALUE_DROPS, 32), options)
+
+
+@lru_cache(maxsize=16)
+def _quotient_table(fmt: NumberFormat, options: EncodeOptions) -> NDArray[np.uint8]:
+    patterns = np.arange(_QUOTIENT_MASK + 1, dtype=np.int64) << _QUOTIENT_DROPS
+    return encode_exact(fmt, patterns.view(np.float64), options)
 
 
 @lru_cache(maxsize=64)

@@ -169,8 +169,8 @@ def test_a_wrong_code_of_the_model_is_a_difference(monkeypatch):
 def test_a_wrong_scale_of_the_model_is_a_difference(monkeypatch):
     spoil(monkeypatch, tables, "_scale_table", 0x3F800000 >> 14, 0x70)
     outcome = claim("scale-e4m3-floor").try_part(0x3F)
-    # The scale, and the elements of both signs, which saturate under a smaller one.
-    assert outcome.differences == 3
+    # The scale, and the element, which saturates under a smaller one, for both signs.
+    assert outcome.differences == 4
     assert outcome.examples[0] == "input 0x3f800000: scale 0x70, reference 0x77"
 
 

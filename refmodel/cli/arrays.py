@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from refmodel.arrayfiles import printable, read_npy
 from refmodel.blocks import Blocks
+from refmodel.cli.common import integer
 from refmodel.descriptions import parse_format
-from refmodel.elements import code_dtype
+from refmodel.encoding import code_dtype
 from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, FileError, ShapeError
 from refmodel.explain.exact import to_array
 from refmodel.explain.source import read_blocks, read_number
@@ -59,6 +60,27 @@ def add_random(parser: argparse.ArgumentParser) -> None:
         help="random integers of stochastic rounding, below 2**random_bits: one for all, or an integer array "
         "that broadcasts to the input",
     )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add how many threads share the work."""
+    parser.add_argument(
+        "--threads", type=integer, default=1, metavar="N", help="threads that share the work (default 1)"
+    )
+
+
+def axis_or_none(text: str) -> int | None:
+    """Return the axis that *text* is, None for ``none``."""
+    return None if text == "none" else integer(text)
+
+
+def read_float32(text: str) -> np.float32:
+    """Return the Float32 number that *text* is, or whose bits it is.
+
+    Raises:
+        DefinitionError, CodeRangeError, ValueRefusedError: As `read_number`.
+    """
+    return np.float32(to_array([read_number(text, "float32")])[0])
 
 
 def add_output(parser: argparse.ArgumentParser, suffixes: Iterable[str] = ARRAY_SUFFIXES) -> None:

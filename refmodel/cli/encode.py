@@ -22,7 +22,8 @@ from refmodel.cli.arrays import (
 )
 from refmodel.cli.common import add_options, encode_options
 from refmodel.descriptions import parse_number_format
-from refmodel.elements import as_codes, code_dtype, decode, encode
+from refmodel.elements import as_codes, decode, encode
+from refmodel.encoding import code_dtype
 from refmodel.errors import ShapeError
 from refmodel.formats import NumberFormat
 from refmodel.layouts import list_layouts

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from refmodel.blocks import Blocks
-from refmodel.errors import ExplanationError, ShapeError
+from refmodel.errors import DefinitionError, ExplanationError, ShapeError
 from refmodel.explain.element import Prepared, explain_scaled, prepare
 from refmodel.explain.encoding import Encoded
 from refmodel.explain.exact import (
@@ -60,9 +60,15 @@ def explain_block(
     Raises:
         ShapeError: If there is no value or more than a block of them, or no element of a number in detail.
         ExplanationError: If the stages do not lead to the model's codes, which is a defect of refmodel.
+        DefinitionError: If the scale is no power of two.
         MxError: What `refmodel.quantize` raises.
     """
     block_format = get_format(format)
+    if not block_format.scale.is_power_of_two:
+        raise DefinitionError(
+            f"{block_format.name}: blocks are explained whose scale is a power of two, unlike "
+            f"{block_format.scale.name}"
+        )
     options = QuantizeOptions() if options is None else options
     inputs = as_bits(values)
     size = block_format.block_size
@@ -161,7 +167,12 @@ def _scale_steps(
         else:
             steps.append(_amax_step(prepared, finite, amax))
         if amax == 0:
-            exponent = {"minimum": scale.emin, "one": 0, "negative_emax": -element.emax}[options.zero_block]
+            exponent = {
+                "minimum": scale.emin,
+                "min_normal": scale.emin,
+                "one": 0,
+                "negative_emax": -element.emax,
+            }[options.zero_block]
             text = f"no number but zero counts (zero_block={options.zero_block!r})"
             steps.append(Step("zero block", text, value=str(exponent), ids=("A-3",)))
         else:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from refmodel.elements import as_float
 from refmodel.errors import CodeRangeError, DtypeError, ShapeError, unknown_name
 from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FloatFormat, IntegerFormat, NumberFormat
+from refmodel.inputs import as_array
 
 INPUT_FORMATS = {fmt.name: fmt for fmt in (FLOAT16, BFLOAT16, FLOAT32, FLOAT64)}
 """The formats that inputs come in, described like any other (IEEE 754 section 3.4)."""
@@ -114,7 +115,7 @@ def as_bits(values: ArrayLike | FloatBits | Sequence[FloatBits]) -> list[FloatBi
         if len({each.format if isinstance(each, FloatBits) else None for each in given}) > 1:
             raise DtypeError("values: bit patterns must all be of one format")
         return list(given)
-    array = np.asarray(given)
+    array = as_array(cast(ArrayLike, given), "values")
     if array.ndim > 1:
         raise ShapeError(f"values have shape {array.shape}; give them along one axis")
     if array.dtype.name == "bfloat16":
