@@ -170,7 +170,7 @@ _ML_DTYPES = Profile(
 
 _TORCH = Profile(
     name="torch",
-    summary="The casts of PyTorch; E4M3 saturates since 2.13.",
+    summary="The casts of PyTorch, E4M3 saturating since 2.13; float4_e2m1fn_x2 has none.",
     source="tested against torch 2.13.0",
     numbers={
         "e5m2": EncodeOptions(overflow="overflow", nan_sign="keep", nan_payload="ones"),
@@ -306,6 +306,18 @@ _CUDA = Profile(
     layouts={4: "low_first", 6: "byte"},
 )
 
+_MICROXCALING_BLOCKS = QuantizeOptions(rounding="rna", scale_arithmetic="float32_log2")
+
+_MICROXCALING = Profile(
+    name="microxcaling",
+    summary="The Python code of microxcaling, round='nearest'; for round='even' replace rounding by rne.",
+    source="documents only; of zeros it keeps no sign, and an INT8 block of zeros has scale 2^-126 there",
+    blocks={
+        **_same(_MICROXCALING_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+        "mxint8": replace(_MICROXCALING_BLOCKS, scale_overflow="nan"),  # of others it cannot overflow
+    },
+)
+
 _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
     scale_rule="rceil",
     scale_arithmetic="float32_multiply",
@@ -329,6 +341,6 @@ _PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         *(_OCP, _ML_DTYPES, _ONNX, _TORCH, _TORCHAO, _TORCHAO_RCEIL, _GFLOAT, _BITSTRING, _CUDA),
-        *(_MODELOPT, _TRANSFORMER_ENGINE, _GGUF),
+        *(_MODELOPT, _MICROXCALING, _TRANSFORMER_ENGINE, _GGUF),
     )
 }

@@ -408,7 +408,11 @@ A profile is a set of options under which refmodel gives the codes of a public i
 An option can be replaced as in any dataclass: `dataclasses.replace(options, scale_rule="even")`. The options
 of a block format hold for any block size. A format that a profile does not list is refused, except by `ocp`,
 which has the defaults for every one. `mxref profiles NAME` prints one profile; `tests/profile_table.py`
-compares them with the packages that are installed and, given `--document`, prints this document.
+compares them with the packages that are installed and, given `--document`, prints this document. All of the
+packages, next to those of `make test`:
+
+    pip install torchao==0.18.0 onnx==1.23.2 gguf==0.19.0 nvidia-modelopt==0.47.0 huggingface_hub \\
+        nvidia-cuda-runtime-cu12==12.9.79 nvidia-cuda-nvcc-cu12==12.9.86 nvidia-cuda-cccl-cu12
 """
 
 DIFFERENCES_HEAD = """

@@ -142,6 +142,20 @@ def test_transformer_engine_as_in_its_source():
         mx.quantize(np.zeros(33, np.float32), "mxfp8_e4m3", options=options)
 
 
+def test_microxcaling_as_documented():
+    """Ties away from zero (A-16), and floor of a Float32 logarithm (A-2, D-15), NaN above 2^127 (A-5)."""
+    profile = mx.get_profile("microxcaling")
+    row = np.zeros((1, 32), np.float32)
+    row[0, :4] = 4, 2.5, -0.25, 5
+    blocks = mx.quantize(row, "mxfp4_e2m1", options=profile.quantize_options("mxfp4_e2m1"))
+    assert (blocks.scales.item(), blocks.codes[0, 0, :4].tolist()) == (0x7F, [6, 5, 9, 7])
+    below = np.nextafter(np.float32(2.0**100), np.float32(0))
+    for amax, scale in ((below, 0x7F + 100), (np.finfo(np.float32).max, 0xFF)):
+        row[0, 0] = amax
+        blocks = mx.quantize(row, "mxint8", options=profile.quantize_options("mxint8"))
+        assert blocks.scales.item() == scale
+
+
 # --------------------------------------------------------------------------------------------------
 # The profiles themselves
 # --------------------------------------------------------------------------------------------------
