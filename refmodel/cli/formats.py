@@ -54,8 +54,9 @@ def _formats(arguments: argparse.Namespace) -> None:
                 "--codes lists the codes of one format; name it: mxref formats e4m3 --codes"
             )
         for number, each in enumerate(numbers):
+            lines = code_table(each).to_lines()
             print("\n" * bool(number) + f"{each.name}, all codes")
-            print("\n".join(code_table(each).to_lines()))
+            print("\n".join(lines))
         return
     if blocks:
         _print_blocks(blocks)
