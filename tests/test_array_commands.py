@@ -278,6 +278,12 @@ def test_a_block_format_that_contradicts_itself(text, message, capsys):
     assert message in refused(capsys, "quantize", text, "x.npy")
 
 
+def test_formats_shows_a_described_format(mxref):
+    # 3 exponent bits, bias 3, 4 mantissa bits, NaN at the top: 2**(7 - 3) * (1 + 14/16) = 30 is the largest.
+    assert "max normal      0x7e 30" in mxref("formats", "e3m4:fn")
+    assert "int4/bfloat16/64" in mxref("formats", "int4/bfloat16/64")
+
+
 def test_a_described_format_encodes_as_the_oracle_has_it(mxref):
     fmt = FloatFormat("any", 3, 4, 5, "ieee")
     mxref("encode", "e3m4:ieee:bias=5", "x.npy", "-o", "c.npy")
