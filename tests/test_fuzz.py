@@ -68,6 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     np.savez("many.npz", **{"q.weight": x, "q.input": x[:2], "codes": np.arange(8), "text": np.array("abc")})
     Path("numbers.txt").write_text("1 2 3\n-1e9 nan 0x1p-3\n")
     Path("blocks.txt").write_text("7f:38,40\nff:00\n")
+    Path("memory.hex").write_text("38\n// comment\nbc\n")
     Path("keep.npy").write_bytes(b"mine")
     Path("dir.npy").mkdir()
     run = cli.main
@@ -192,6 +193,7 @@ SOURCES = st.one_of(
             "q.safetensors:scales",
             "packed.npz",
             "numbers.txt",
+            "memory.hex",
             "blocks.txt",
             "keep.npy",
             "dir.npy",
