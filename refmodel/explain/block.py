@@ -61,9 +61,8 @@ def explain_block(
     details = range(size) if isinstance(detail, str) else tuple(detail)
     if missing := [i for i in details if not 0 <= i < size]:
         raise ShapeError(f"element {missing[0]} is not in a block of {size}")
-    model = quantize(
-        to_array(inputs), block_format, options=options, random=random, tensor_scale=tensor_scale
-    )
+    array = to_array(inputs)
+    model = quantize(array, block_format, options=options, random=random, tensor_scale=tensor_scale)
     randoms = _randoms(random, len(inputs), size)
     padded = inputs + [FloatBits(inputs[0].format, 0)] * (size - len(inputs))
     prepared = [prepare(each, options) for each in padded]
@@ -154,7 +153,8 @@ def _elements_step(
     padding = (
         f"; the last row stands for {fmt.block_size - count} of padding, +0" if count < fmt.block_size else ""
     )
-    quotient, value_text, ids = "input / scale", "scale times element", ("MX-6.3-d", "A-16", "MX-5.1-k")
+    quotient, value_text = "input / scale", "scale times element"
+    ids: tuple[str, ...] = ("MX-6.3-d", "A-16", "MX-5.1-k")
     if fmt.tensor_scale is not None:
         quotient, value_text = "input / (scale * tensor scale)", "tensor scale times scale times element"
     if not fmt.scale.is_power_of_two:

@@ -167,15 +167,13 @@ def input_step(source: FloatBits) -> Step:
 
 def amax_step(name: str, prepared: Sequence[Prepared], identifier: str) -> tuple[Fraction, Step]:
     """Return the largest finite magnitude of inputs, zero if there is none, and the step that names it."""
-    finite = [each for each in prepared if each.exact.is_finite]
-    amax = max((each.exact.magnitude for each in finite), default=Fraction(0))
+    finite = {i: each.exact.magnitude for i, each in enumerate(prepared) if each.exact.is_finite}
+    amax = max(finite.values(), default=Fraction(0))
     fmt = prepared[0].source.fmt
     bits = fields(fmt, locate(fmt, amax).code)
     text = "there is no finite value"
     if finite:
-        i = next(
-            i for i, each in enumerate(prepared) if each.exact.is_finite and each.exact.magnitude == amax
-        )
+        i = next(i for i, magnitude in finite.items() if magnitude == amax)
         source = prepared[i].source
         text = f"largest magnitude, that of element {i}, {source}; as {fmt.name} without its sign"
     return amax, Step(name, text, bits, number_text(amax), (identifier,))

@@ -24,7 +24,7 @@ from refmodel.explain.exact import (
 )
 from refmodel.explain.tree import Step
 from refmodel.formats import FLOAT32, BlockFormat, NumberFormat, ScaleFormat
-from refmodel.options import EncodeOptions, QuantizeOptions
+from refmodel.options import EncodeOptions, Overflow, QuantizeOptions
 
 _ONE = Exact.of(Fraction(1))
 
@@ -52,41 +52,38 @@ def choose_tensor_scale(
         return TensorScale(_ONE, _ONE, ())
     steps: list[Step] = []
     if given is not None:
-        decode = _tensor_step(steps, Exact.of(given), "given", ("NV-FMT-d",))
-        return _with_encode(decode, options, steps)
+        return _with_encode(_tensor_step(steps, Exact.of(given), "given", ("NV-FMT-d",)), options, steps)
     if options.tensor_infinity == "one" and any(each.exact.kind == "infinite" for each in prepared):
-        text = "there is an infinity (tensor_infinity='one')"
-        return TensorScale(_tensor_step(steps, _ONE, text, ("A-N6", "A-N10")), _ONE, tuple(steps))
+        return _one(steps, "there is an infinity (tensor_infinity='one')", ("A-N6", "A-N10"))
     magnitude, step = amax_step("tensor amax", prepared, "NV-Q-a")
     steps.append(step)
     amax = Exact.of(magnitude)
     bounds = _bound(fmt.element, options.element_bound), _bound(fmt.scale, options.scale_bound)
     shown = f"({number_text(bounds[0])} * {number_text(bounds[1])})"
     bound, ids = Exact.of(bounds[0] * bounds[1]), ("NV-Q-a", "A-N5", "A-N9")
+    replaced = f"zero is replaced (tensor_zero={options.tensor_zero!r})"
     if options.quotient == "float32_multiply":
         amax = _in_float32(steps, "tensor amax", amax)
         if amax.is_zero and options.tensor_zero == "one":
-            return TensorScale(
-                _tensor_step(steps, _ONE, _ZERO_TENSOR, ("NV-Q-g", "A-N6")), _ONE, tuple(steps)
-            )
-        text = f"{shown} / tensor amax"
-        encode = _operate(steps, "encode scale", text, divided(bound, amax), ids, limited=True)
+            return _one(steps, replaced, ("NV-Q-g", "A-N6"))
+        exact = divided(bound, amax)
+        encode = _operate(steps, "encode scale", f"{shown} / tensor amax", exact, ids, limited=True)
         if encode.is_zero:
-            text = "the encode scale is 0, and 1 instead"
-            return TensorScale(_tensor_step(steps, _ONE, text, ("NV-Q-g",)), _ONE, tuple(steps))
+            return _one(steps, "the encode scale is 0, and 1 instead", ("NV-Q-g",))
         decode = _operate(steps, "tensor scale", "1 / encode scale", divided(_ONE, encode), ids)
         return TensorScale(decode, encode, tuple(steps))
-    text = f"tensor amax / {shown}"
-    decode = _operate(steps, "tensor scale", text, divided(amax, bound), ids, limited=True)
+    exact = divided(amax, bound)
+    decode = _operate(steps, "tensor scale", f"tensor amax / {shown}", exact, ids, limited=True)
     if decode.is_zero:
-        one = options.tensor_zero == "one"
-        decode = _ONE if one else decode_exact(FLOAT32, 1)
-        text = _ZERO_TENSOR if one else "zero is replaced by the smallest Float32 (tensor_zero='smallest')"
-        decode = _tensor_step(steps, decode, text, ("NV-Q-g", "A-N6"))
+        if options.tensor_zero == "one":
+            return _one(steps, replaced, ("NV-Q-g", "A-N6"))
+        decode = _tensor_step(steps, decode_exact(FLOAT32, 1), replaced, ("A-N6",))
     return _with_encode(decode, options, steps)
 
 
-_ZERO_TENSOR = "zero is replaced by 1 (tensor_zero='one')"
+def _one(steps: list[Step], text: str, ids: tuple[str, ...]) -> TensorScale:
+    """Return the tensor scale 1, with a step that says why."""
+    return TensorScale(_tensor_step(steps, _ONE, text, ids), _ONE, tuple(steps))
 
 
 def _tensor_step(steps: list[Step], scale: Exact, text: str, ids: tuple[str, ...]) -> Exact:
@@ -99,9 +96,8 @@ def _with_encode(decode: Exact, options: QuantizeOptions, steps: list[Step]) -> 
     """Return a tensor scale with the reciprocal that ``float32_multiply`` needs."""
     encode = _ONE
     if options.quotient == "float32_multiply":
-        encode = _operate(
-            steps, "encode scale", "1 / tensor scale", divided(_ONE, decode), ("NV-Q-a", "A-N5"), limited=True
-        )
+        exact, ids = divided(_ONE, decode), ("NV-Q-a", "A-N5")
+        encode = _operate(steps, "encode scale", "1 / tensor scale", exact, ids, limited=True)
     return TensorScale(decode, encode, tuple(steps))
 
 
@@ -111,7 +107,7 @@ def ratio_code(
     """Append the steps from a positive amax to the code of the scale, and return it; None for NaN."""
     scale = fmt.scale
     ratio = _ratio(fmt, Exact.of(amax), options, tensor, steps)
-    overflow = "overflow" if options.scale_overflow == "nan" else "saturate"
+    overflow: Overflow = "overflow" if options.scale_overflow == "nan" else "saturate"
     rounding = EncodeOptions(rounding=options.scale_rounding, overflow=overflow)
     encoded = encode_number(scale, ratio, rounding, None, 0)
     for each in encoded.steps:  # of the range the options of scales decide

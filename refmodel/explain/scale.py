@@ -67,7 +67,7 @@ def choose_scale(
 def choose_scaling(
     fmt: BlockFormat, code: int, options: QuantizeOptions, tensor: TensorScale, steps: list[Step]
 ) -> Scaling:
-    """Append the steps from a scale that is not NaN to what the inputs are divided by; return how they are."""
+    """Append the steps from a scale, not NaN, to what the inputs are divided by; return how they are."""
     scale = decode_exact(fmt.scale, code)
     if not fmt.scale.is_power_of_two:
         return ratio_scaling(fmt, scale, options, tensor, steps)
@@ -93,7 +93,7 @@ def choose_scaling(
 def _special_code(
     fmt: BlockFormat, prepared: Sequence[Prepared], options: QuantizeOptions, steps: list[Step]
 ) -> tuple[int | None, str]:
-    """Append the steps for NaN and infinity; return the code they decide, None for NaN, and why, if they do."""
+    """Append the steps for NaN and infinity; where they decide, return the code, None for NaN, and why."""
     nans = [i for i, each in enumerate(prepared) if each.exact.kind == "nan"]
     infinities = [i for i, each in enumerate(prepared) if each.exact.kind == "infinite"]
     in_block = options.inf_in_block
