@@ -36,7 +36,7 @@ def _decode_float(fmt: FloatFormat, code: int) -> Number:
     """MX-5.3-a, MX-5.3-b and the special codes of OFP8-5.1-d, OFP8-5.1-e, MX-5.4.1-c."""
     negative = bool(code & fmt.sign_mask)
     magnitude = code & fmt.magnitude_mask
-    if magnitude in fmt.nan_codes:
+    if magnitude in fmt.nan_codes or (fmt.specials == "fnuz" and code == fmt.sign_mask):
         return NAN
     if magnitude == fmt.infinity_code:
         return infinity(negative=negative)
