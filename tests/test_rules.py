@@ -547,3 +547,87 @@ def test_operands_a_rule_does_not_take_are_refused(rule, operand, message):
     for function, y in ((mx.dot, x), (mx.matmul, x)):
         with pytest.raises(mx.DefinitionError, match=message):
             function(x, y, rule)
+
+
+def test_tensor_scales_multiply_the_result_after_the_sum():
+    rng = np.random.default_rng(20260722)
+    codes, scales = rng.integers(0, 16, (2, 5, 4, 16)), rng.integers(0, 0x7E, (2, 5, 4))
+    alpha = np.float32(0.1) * np.float32(3e5)
+    for rule in ("nv_nvf4", "exact_fp32", "seq_fma_fp32"):
+        plain, scaled_ = (
+            mx.dot(*(mx.Blocks("nvfp4", codes[i], scales[i], tensor_scale=t[i]) for i in (0, 1)), rule)
+            for t in ((1.0, 1.0), (np.float32(0.1), 3e5))
+        )
+        np.testing.assert_array_equal(scaled_, plain * alpha)
+    # A product of Float32 numbers, the sum +0 keeps no minus sign.
+    x = Elements("e4m3", [[0xB8]], tensor_scale=2.0**-140)
+    y = Elements("e4m3", [[0x00]])
+    assert mx.dot(x, y, "seq_fma_fp32", np.array([-0.0], np.float32)).view(np.uint32)[0] == 0
+
+
+@pytest.mark.parametrize("name", list_rules())
+def test_a_matrix_product_has_the_bits_of_its_dot_products(name):
+    rule = get_rule(name)
+    fmt = rule.elements[0] if rule.elements else "e4m3"
+    element = OPERAND_FORMATS[fmt]
+    rng = np.random.default_rng([20260722, *name.encode()])
+    shapes = (70, 128), (67, 128)  # beyond one tile of most rules
+    drawn = [rng.integers(0, 1 << element.bits, shape) for shape in shapes]
+    if rule.scale_apply == "epilogue_tensor":
+        a, b = (Elements(fmt, codes) for codes in drawn)
+        rows = [Elements(fmt, codes.codes[:67]) for codes in (a, b)]
+    else:
+        size = rule.block or 32
+        block_format = mx.BlockFormat("any", element, mx.get_scale(rule.scale_format or "e8m0"), size)
+        blocks = [codes.reshape(len(codes), -1, size) for codes in drawn]
+        scales = [rng.integers(100, 126, codes.shape[:2]) for codes in blocks]
+        a, b = (mx.Blocks(block_format, *pair) for pair in zip(blocks, scales, strict=True))
+        rows = [mx.Blocks(block_format, x.codes[:67], x.scales[:67]) for x in (a, b)]
+    c = rng.normal(size=(70, 67)).astype(np.float32)
+    product = mx.matmul(a, b, rule, c)
+    diagonal = mx.dot(*rows, rule, c[:67].diagonal())
+    np.testing.assert_array_equal(product[:67].diagonal().view(np.uint32), diagonal.view(np.uint32))
+    assert product.shape == (70, 67)
+
+
+def test_split_k_adds_parts_of_their_own():
+    rng = np.random.default_rng(20260722)
+    a, b = (Elements("e4m3", rng.integers(0, 0x7F, (9, 448))) for _ in "ab")
+    rule = get_rule("nv_hopper_fp8_fast")
+    tiles = [(s, min(s + 64, 448)) for s in range(0, 448, 64)]
+    for deal, parts in (
+        ("contiguous", [tiles[0:3], tiles[3:6], tiles[6:7]]),
+        ("interleaved", [tiles[0::3], tiles[1::3], tiles[2::3]]),
+    ):
+        columns = [np.concatenate([np.arange(*tile) for tile in part]) for part in parts]
+        p = [mx.dot(Elements("e4m3", a.codes[:, k]), Elements("e4m3", b.codes[:, k]), rule) for k in columns]
+        c = np.float32(0.37)
+        sums = {"serial": ((c + p[0]) + p[1]) + p[2], "pairwise": c + ((p[0] + p[1]) + p[2])}
+        for combine, want in sums.items():
+            split = SplitK(splits=3, tile=64, deal=deal, combine=combine)
+            got = mx.dot(a, b, replace(rule, split_k=split), np.full(9, c))
+            np.testing.assert_array_equal(got.view(np.uint32), want.view(np.uint32))
+
+
+def test_promotion_adds_chains_of_128_in_float32():
+    rng = np.random.default_rng(20260722)
+    a, b = (Elements("e4m3", rng.integers(0, 0x7F, (9, 300))) for _ in "ab")
+    cut = [slice(0, 128), slice(128, 256), slice(256, 300)]
+    fast = "nv_hopper_fp8_fast"
+    parts = [mx.dot(Elements("e4m3", a.codes[:, k]), Elements("e4m3", b.codes[:, k]), fast) for k in cut]
+    got = mx.dot(a, b, "nv_hopper_fp8_slow128")
+    np.testing.assert_array_equal(got, (parts[0] + parts[1]) + parts[2])
+
+
+def test_an_exact_sum_is_free_of_order_also_over_many_blocks():
+    rng = np.random.default_rng(20260722)
+    for fmt, scales in (("mxfp8_e5m2", (0, 255)), ("mxfp8_e4m3", (100, 150)), ("mxfp4_e2m1", (120, 124))):
+        element = mx.get_format(fmt).element
+        codes = rng.integers(0, element.max_code, (2, 3, 9000, 32))
+        exponents = rng.integers(*scales, (2, 3, 9000))
+        order = rng.permutation(9000)
+        forward, shuffled = (
+            mx.dot(*(mx.Blocks(fmt, codes[i][:, k], exponents[i][:, k]) for i in (0, 1)), "exact_fp32")
+            for k in (slice(None), order)
+        )
+        np.testing.assert_array_equal(forward, shuffled)

@@ -863,3 +863,9 @@ def test_a_wrong_argument_is_refused(change: dict, error: type[Exception], messa
     arguments = {"a_format": "mxint8", "b_format": "mxint8", "rule": "exact_fp32", "count": 10, "seed": 1}
     with pytest.raises(error, match=message):
         make_dot_vectors(**(arguments | change))
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "nvint4"])
+def test_formats_without_stimulus_classes_are_refused(name):
+    with pytest.raises(DefinitionError, match=f"{name}: vector sets are of blocks of 32 elements"):
+        make_dot_vectors(name, name, rule="exact_fp32", count=10, seed=1)
