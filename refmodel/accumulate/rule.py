@@ -190,7 +190,7 @@ class AccumulationRule:
         stage2: How sum and running value meet if not simply by one exact addition, see
             `SecondAlignment`; needs acc_in_align False and ``fused``.
         dot_shift: The exact sum of products of a group is multiplied by 2**-dot_shift (LSCALE of Arm; -12
-            makes MXINT8 elements integers).
+            makes MXINT8 elements integers); without align_bits only.
 
         group_round: Rounding of a group's sum to group_format before it meets the running value; None: it
             meets it exact. Only if not acc_in_align. Subject to ftz, overflow and zero_sign.
@@ -215,15 +215,15 @@ class AccumulationRule:
         dequant_format: Format of a scaled element, for ``dequant_inputs``; its exponents replace the
             element's. Overflow is Inf.
 
-        daz: Subnormal elements count as zero; daz_c: a subnormal running value does.
+        daz: Subnormal elements count as zero; daz_c: a subnormal running value does, when a group begins.
         daz_sign: That zero: ``keep`` its sign, or ``plus``.
         ftz: A result of rounding that is non-zero and below the smallest normal number of its format (after
             rounding on the grid of its format, subnormals included) becomes zero.
         ftz_sign: As daz_sign.
         overflow: A finite number that rounds to beyond the largest of acc_format: ``inf`` whatever the
             rounding; ``saturate``: the largest finite number; ``ieee``: as IEEE 754 section 7.4, Inf or the
-            largest, by the rounding direction; ``product_inf_at_2^128``: ``inf``, and a product of magnitude
-            2**128 or more is infinite by itself.
+            largest, by the rounding direction, RTO being one toward zero; ``product_inf_at_2^128``: ``inf``,
+            and a product of magnitude 2**128 or more is infinite by itself.
         zero_sign: Of a result that is zero. ``always_plus``: +0. ``ieee``: an exact zero is -0 if all its
             terms are -0 (for RD: unless all are +0), where rounding or flushing made it zero it keeps its
             sign. ``from_plus``: as ieee, but every sum of products starts from +0.
@@ -423,7 +423,10 @@ def _contradictions(rule: AccumulationRule) -> list[tuple[bool, str]]:
             (rule.scale_apply == "dequant_inputs") != (rule.dequant_format is not None),
             "scale_apply 'dequant_inputs' and dequant_format go together",
         ),
-        (rule.dot_shift != 0 and not fused, "dot_shift is for order 'fused'"),
+        (
+            rule.dot_shift != 0 and (aligned or not fused),
+            "dot_shift multiplies exact sums: order 'fused' without align_bits",
+        ),
         (size == "block" and rule.scale_apply == "epilogue_tensor", "group_size 'block' needs block scales"),
         (
             not is_nan,

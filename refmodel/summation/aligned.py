@@ -119,7 +119,7 @@ def aligned_sum(
     running: Array | None = None,
     scale: tuple[Array, NDArray[np.int16]] | None = None,
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Return the exact sum of the aligned terms, and the largest exponent, below `NO_TERM` without terms.
+    """Return the exact sum of the aligned terms, and the exponent they are aligned to, `ZERO` without terms.
 
     Args:
         terms: Finite terms [k, *batch]; overwritten.
@@ -150,7 +150,7 @@ def aligned_sum(
     total: Array = _round_in_place(terms, rule.align_round).sum(axis=0)
     if running is not None:
         total += to_integer(running * unit, rule.align_round)
-    return total * power_of_two(exponent - rule.align_bits), largest
+    return total * power_of_two(exponent - rule.align_bits), np.where(largest < NO_TERM, ZERO, exponent)
 
 
 def _round_in_place(terms: Array, mode: Rounding) -> Array:

@@ -305,16 +305,13 @@ def _zero_special(values: Array) -> Array:
 
 
 def _signed_zeros(terms: list[Array], groups: Pair, rule: AccumulationRule) -> list[Array]:
-    """Give an exactly zero sum the sign that zero_sign wants.
-
-    A sum of products of one sign is zero only if all of them are, so the signs alone decide.
-    """
-    if rule.zero_sign != "ieee":
+    """Give an exactly zero sum the sign that zero_sign wants."""
+    mode = rule.group_round or rule.acc_round
+    if rule.zero_sign == "always_plus" or (rule.zero_sign == "from_plus" and mode != "RD"):
         # Adding +0 makes -0 of a sum +0 and changes nothing else.
         return [term + 0.0 for term in terms]
-    zero: NDArray[np.bool_] = np.logical_and.reduce([term == 0 for term in terms])
+    zero = np.logical_and.reduce([term == 0 for term in terms])
     if not zero.any():
         return terms
-    directed = (rule.group_round or rule.acc_round) == "RD"
-    minus = ~groups.all_positive() if directed else groups.all_negative()
+    minus = groups.zero_is_negative(mode)
     return [np.where(zero, np.where(minus, -0.0, 0.0), term) for term in terms]

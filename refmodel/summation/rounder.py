@@ -137,7 +137,7 @@ class Rounder:
         return result
 
     def _saturates(self, x: Array) -> NDArray[np.bool_]:
-        if self.overflow == "saturate" or self.mode == "RZ":
+        if self.overflow == "saturate" or self.mode in ("RZ", "RTO"):
             return np.ones(x.shape, np.bool_)
         return {"RD": x > 0, "RU": x < 0}.get(self.mode, np.zeros(x.shape, np.bool_))
 
