@@ -30,7 +30,7 @@ does, and with `--toml` prints its fields. Rules of machines that take no block 
 *conf.*: A published with code, and reproduced here on results recorded from the machine; V reference code or
 pseudocode of the vendor or standard; B bit-accurate code of others; + compared by running that code; C prose;
 D inferred; U not public. *F*: fraction bits kept below the exponent E that terms are aligned to. *with c*:
-the running value is one of the terms of a group. *acc*: format of the running value, and rounding to it. RZ is
+the running value is a term of each group. *acc*: format of the running value, and rounding to it. RZ is
 toward zero, RD toward -inf, RNE to nearest even, RTO to odd (a lost bit sets the last one kept).
 """
 

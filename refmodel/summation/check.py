@@ -28,12 +28,13 @@ def check_operands(rule: AccumulationRule, a: Operand, b: Operand) -> None:
         else:
             size = a.format.block_size if size == "block" and isinstance(a, Blocks) else _length(a)
             check_bounds(rule, size, largest)
-    if rule.term_exponent == "normalised_product" and scales_elements(rule, a, b):
-        if any(operand.format.scale.mantissa_bits for operand in (a, b) if isinstance(operand, Blocks)):
-            raise DefinitionError(
-                f"rule {rule.name!r}: term_exponent 'normalised_product' with scales that are no powers of two "
-                "needs groups within a block"
-            )
+    scales = [operand.format.scale for operand in (a, b) if isinstance(operand, Blocks)]
+    significands = scales_elements(rule, a, b) and any(scale.mantissa_bits for scale in scales)
+    if rule.term_exponent == "normalised_product" and significands:
+        raise DefinitionError(
+            f"rule {rule.name!r}: normalised products with scales that are no powers of two need groups "
+            "within a block"
+        )
     bits = sum(_digits(operand, rule) for operand in (a, b))
     if bits > 53 and not sums_exactly(rule):
         raise DefinitionError(
