@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -391,6 +392,19 @@ def test_float32_operations_one_by_one() -> None:
     assert "above tie" in step(divide, "tensor reciprocal").text
 
 
+def test_a_float64_is_rounded_before_float32_operations() -> None:
+    """1 + 2^-24 + 2^-40 is above a tie of Float32; the largest element, 1, is divided by without rounding."""
+    fmt = BlockFormat("b", mx.get_element("int8"), mx.get_scale("float32"), 1)
+    for quotient in ("float32_multiply", "float32_divide"):
+        options = mx.QuantizeOptions(quotient=quotient, element_bound="power_of_two")  # type: ignore[arg-type]
+        explanation = explain_block(np.float64([1 + 2.0**-24 + 2.0**-40]), fmt, options, detail=[0])
+        for each in (explanation, explanation.parts[0]):
+            assert step(each, "float32").value == "8388609*2^-23"
+        assert step(explanation, "ratio").value == "8388609*2^-23"
+    exact = explain_block(np.float64([1 + 2.0**-24 + 2.0**-40]), fmt)
+    assert "float32" not in names(exact)
+
+
 def test_extremes_of_float32_arithmetic() -> None:
     zero = mx.QuantizeOptions(quotient="float32_divide", scale_underflow="zero")
     explanation = explain_block(np.float32([2.0**-20, 0]), "nvfp4", zero, tensor_scale=1, detail=[0, 1])
@@ -586,6 +600,16 @@ RATIO_FORMATS = (
 )
 
 
+def draw_ties(rng: random.Random, fmt: BlockFormat, count: int, tensor_scale: float) -> np.ndarray:
+    """Numbers whose quotients are ties but for what is rounded on the way, under a scale drawn at random."""
+    scales = mx.decode(fmt.scale, np.array([rng.randrange(1, fmt.scale.max_code) for _ in range(9)]))
+    scale = rng.choice(np.where(np.isfinite(scales) & (np.abs(scales) < 2.0**60), scales, 1.0).tolist())
+    levels = mx.decode(fmt.element, np.arange(1 << fmt.element.bits))
+    levels = np.unique(levels[np.isfinite(levels)]).astype(np.float64)
+    ties = ((levels[1:] + levels[:-1]) / 2).tolist()
+    return np.array([levels[-1], *rng.choices(ties, k=count - 1)]) * (scale * tensor_scale)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_blocks_with_a_ratio_for_scale_agree_with_the_model(seed: int) -> None:
     """The comparison is the one in explain_block, of scale, tensor scale and codes."""
@@ -594,14 +618,19 @@ def test_blocks_with_a_ratio_for_scale_agree_with_the_model(seed: int) -> None:
     with np.errstate(all="ignore"):
         for _ in range(80):
             fmt, options = mx.get_format(rng.choice(RATIO_FORMATS)), draw_options(rng, mx.QuantizeOptions)
+            quotient = rng.choice(choices(mx.QuantizeOptions)["quotient"])
+            options = replace(options, quotient=quotient)  # type: ignore[call-arg]
             dtype, uint = rng.choice(DTYPES)
-            count = rng.randint(1, fmt.block_size)
-            values = np.array([draw_value(rng, fmt.element, dtype, uint) for _ in range(count)])
-            if rng.random() < 0.7:
-                values = np.where(np.isfinite(values), values, dtype(1))
-            values = np.ldexp(values, rng.choice([0, 0, 0, -120, 110, -140, -1000])).astype(dtype)
-            drawn = [rng.getrandbits(options.random_bits) for _ in values]
             given = rng.choice([None, 2.0 ** rng.randint(-20, 20), np.float32(rng.random() + 0.1)])
+            count = rng.randint(1, fmt.block_size)
+            if rng.random() < 0.5:
+                values = draw_ties(rng, fmt, count, 1.0 if given is None else float(given)).astype(dtype)
+            else:
+                values = np.array([draw_value(rng, fmt.element, dtype, uint) for _ in range(count)])
+                if rng.random() < 0.7:
+                    values = np.where(np.isfinite(values), values, dtype(1))
+                values = np.ldexp(values, rng.choice([0, 0, 0, -120, 110, -140, -1000])).astype(dtype)
+            drawn = [rng.getrandbits(options.random_bits) for _ in values]
             calls = {
                 "options": options,
                 "random": drawn if options.rounding == "stochastic" else None,
