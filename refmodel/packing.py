@@ -311,7 +311,8 @@ def block_bitstring(
     position = index if isinstance(index, tuple) else (index,)
     shape = blocks.scales.shape
     if len(position) != len(shape) or not all(
-        isinstance(i, int | np.integer) and -n <= i < n for i, n in zip(position, shape, strict=True)
+        isinstance(i, int | np.integer) and not isinstance(i, bool) and -n <= i < n
+        for i, n in zip(position, shape, strict=True)
     ):
         raise ShapeError(f"there is no block {list(position)}; blocks have shape {list(shape)}")
     elements = "".join(f"{code:0{blocks.format.element.bits}b}" for code in blocks.codes[position].tolist())

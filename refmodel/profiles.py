@@ -170,7 +170,7 @@ _ML_DTYPES = Profile(
 
 _TORCH = Profile(
     name="torch",
-    summary="The casts of PyTorch; E4M3 saturates since 2.13.",
+    summary="The casts of PyTorch, E4M3 saturating since 2.13; float4_e2m1fn_x2 has none.",
     source="tested against torch 2.13.0",
     numbers={
         "e5m2": EncodeOptions(overflow="overflow", nan_sign="keep", nan_payload="ones"),
@@ -181,9 +181,18 @@ _TORCH = Profile(
 
 _TORCHAO = Profile(
     name="torchao",
-    summary="to_mx of torchao in mode FLOOR; for CEIL and EVEN replace scale_rule, RCEIL is torchao_rceil.",
+    summary="to_mx of torchao in mode FLOOR (for CEIL and EVEN replace scale_rule), and its nvfp4_quantize.",
     source="tested against torchao 0.18.0 with torch 2.13.0",
-    blocks=_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+    blocks={
+        **_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+        "nvfp4": QuantizeOptions(
+            quotient="float32_divide",
+            zero_block="min_normal",
+            scale_underflow="min_normal",
+            inf_in_block="max_scale",
+            partial_block="refuse",
+        ),  # under a tensor scale above 0, which torchao takes as an argument
+    },
     layouts={4: "low_first", 6: "byte"},
 )
 
@@ -288,13 +297,25 @@ _GGUF = Profile(
 _CUDA = Profile(
     name="cuda",
     summary="The constructors of the CUDA headers cuda_fp8.h, cuda_fp6.h and cuda_fp4.h from Float32.",
-    source="tested against the host code of the headers in nvidia-cuda-runtime-cu12 12.9.79, on all Float32",
+    source="tested against the host code of these headers in nvidia-cuda-runtime-cu12 12.9.79",
     numbers={
         "e5m2": EncodeOptions(nan_payload="ones"),
         **_same(EncodeOptions(), "e4m3", "e3m2", "e2m3", "e2m1"),
         "e8m0": EncodeOptions(rounding="rup", unsigned_negative="magnitude"),
     },
     layouts={4: "low_first", 6: "byte"},
+)
+
+_MICROXCALING_BLOCKS = QuantizeOptions(rounding="rna", scale_arithmetic="float32_log2")
+
+_MICROXCALING = Profile(
+    name="microxcaling",
+    summary="The Python code of microxcaling, round='nearest'; for round='even' replace rounding by rne.",
+    source="documents only; of zeros it keeps no sign, and an INT8 block of zeros has scale 2^-126 there",
+    blocks={
+        **_same(_MICROXCALING_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+        "mxint8": replace(_MICROXCALING_BLOCKS, scale_overflow="nan"),  # of others it cannot overflow
+    },
 )
 
 _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
@@ -308,11 +329,19 @@ _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
 
 _TRANSFORMER_ENGINE = Profile(
     name="transformer_engine",
-    summary="MXFP8 of Transformer Engine from Float32.",
-    source="documents and source code only: quantize_mxfp8.cuh and ptx.cuh, which run on GPUs alone",
+    summary="MXFP8 and NVFP4 of Transformer Engine from Float32.",
+    source="documents and source code only: quantize_mxfp8.cuh, core_nvfp4.cuh and ptx.cuh, for GPUs alone",
     blocks={
         "mxfp8_e5m2": replace(_TRANSFORMER_ENGINE_BLOCKS, nan_payload="ones"),
         "mxfp8_e4m3": _TRANSFORMER_ENGINE_BLOCKS,
+        "nvfp4": QuantizeOptions(
+            quotient="float32_multiply",
+            tensor_infinity="one",
+            scale_underflow="zero",
+            nan_in_block="per_element",
+            inf_in_block="max_scale",
+            partial_block="refuse",
+        ),
     },
 )
 
@@ -320,6 +349,6 @@ _PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         *(_OCP, _ML_DTYPES, _ONNX, _TORCH, _TORCHAO, _TORCHAO_RCEIL, _GFLOAT, _BITSTRING, _CUDA),
-        *(_MODELOPT, _TRANSFORMER_ENGINE, _GGUF),
+        *(_MODELOPT, _MICROXCALING, _TRANSFORMER_ENGINE, _GGUF),
     )
 }

@@ -16,7 +16,7 @@ from refmodel.errors import ShapeError
 from refmodel.formats import BlockFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.ratio_scales import NO_TENSOR_SCALE, TensorScale, select_tensor_scale
-from refmodel.scales import check_scale
+from refmodel.scales import check_blocks
 from refmodel.tables import has_encode_table, has_quantize_table, quantize_by_table
 from refmodel.tiles import TILE_ELEMENTS, Tile, for_each_tile
 
@@ -63,7 +63,7 @@ def quantize(
     options = QuantizeOptions() if options is None else options
     block_format = get_format(format)
     check_encoding(block_format.element, options)
-    check_scale(block_format, options)
+    check_blocks(block_format, options)
     array = as_float(x, "x")
     lead, length = rows_of(array.shape, axis)
     size = block_format.block_size

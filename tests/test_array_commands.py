@@ -160,6 +160,16 @@ def test_decode_prints_every_code_as_it_is(mxref):
     assert mxref("decode", "e8m0", "-", "--dtype", "float16", stdin="0 fe") == "0.0 inf\n"
 
 
+def test_decode_takes_the_memory_file_of_a_simulation(mxref):
+    Path("dut.hex").write_text("// result\n38\nbc // -1.5\n\n7e\n")
+    assert mxref("decode", "e4m3", "dut.hex") == "1.0 -1.5 448.0\n"
+    mxref("encode", "e2m3", "x.npy", "-o", "codes.hex")
+    mxref("decode", "e2m3", "codes.hex", "-o", "values.npy")
+    expected = [oracle.encode(mx.get_element("e2m3"), float(v)) for v in X.reshape(-1)]
+    values = [float(oracle.to_float(oracle.decode(mx.get_element("e2m3"), code))) for code in expected]
+    assert np.load("values.npy").tolist() == values
+
+
 def test_decode_takes_the_fp8_types_of_safetensors_and_numpy(mxref):
     raw = bytes([0x38, 0xBC, 0x7E])
     header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [3], "data_offsets": [0, 3]}}).encode()
@@ -276,6 +286,12 @@ def test_a_number_format_that_contradicts_itself(text, message, capsys):
 )
 def test_a_block_format_that_contradicts_itself(text, message, capsys):
     assert message in refused(capsys, "quantize", text, "x.npy")
+
+
+def test_formats_shows_a_described_format(mxref):
+    # 3 exponent bits, bias 3, 4 mantissa bits, NaN at the top: 2**(7 - 3) * (1 + 14/16) = 30 is the largest.
+    assert "max normal      0x7e 30" in mxref("formats", "e3m4:fn")
+    assert "int4/bfloat16/64" in mxref("formats", "int4/bfloat16/64")
 
 
 def test_a_described_format_encodes_as_the_oracle_has_it(mxref):

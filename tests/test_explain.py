@@ -661,7 +661,7 @@ def shown_number(text: str) -> float:
     return float(np.ldexp(float(f"{parts[1]}{parts[2] or 1}"), int(parts[3])))
 
 
-@pytest.mark.parametrize("rule", mx.list_rules())
+@pytest.mark.parametrize("rule", ["exact_fp32", "block32_fp32_add"])
 def test_dots_agree_with_the_model(rule: str) -> None:
     rng = np.random.default_rng(3)
     for _ in range(150):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from dataclasses import fields, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from profile_packages import Cuda, MlDtypes, Package
-from profile_table import DIFFERENCES, PROFILES, compare, options_of, wild_numbers, wild_rows
+from profile_table import DIFFERENCES, PROFILES, compare, document, options_of, wild_numbers, wild_rows
 
 import refmodel as mx
 from refmodel.cli import main
@@ -141,6 +142,20 @@ def test_transformer_engine_as_in_its_source():
         mx.quantize(np.zeros(33, np.float32), "mxfp8_e4m3", options=options)
 
 
+def test_microxcaling_as_documented():
+    """Ties away from zero (A-16), and floor of a Float32 logarithm (A-2, D-15), NaN above 2^127 (A-5)."""
+    profile = mx.get_profile("microxcaling")
+    row = np.zeros((1, 32), np.float32)
+    row[0, :4] = 4, 2.5, -0.25, 5
+    blocks = mx.quantize(row, "mxfp4_e2m1", options=profile.quantize_options("mxfp4_e2m1"))
+    assert (blocks.scales.item(), blocks.codes[0, 0, :4].tolist()) == (0x7F, [6, 5, 9, 7])
+    below = np.nextafter(np.float32(2.0**100), np.float32(0))
+    for amax, scale in ((below, 0x7F + 100), (np.finfo(np.float32).max, 0xFF)):
+        row[0, 0] = amax
+        blocks = mx.quantize(row, "mxint8", options=profile.quantize_options("mxint8"))
+        assert blocks.scales.item() == scale
+
+
 # --------------------------------------------------------------------------------------------------
 # The profiles themselves
 # --------------------------------------------------------------------------------------------------
@@ -212,6 +227,11 @@ def test_what_a_profile_does_not_cover_is_refused():
         mx.get_profile("ml_dtypes").quantize_options("mxint8")
     with pytest.raises(mx.UnknownNameError, match="block format"):
         mx.get_profile("torchao").quantize_options("mxfp9")
+
+
+def test_the_document_lists_the_profiles_and_the_differences():
+    path = Path(__file__).parents[1] / "docs" / "profiles.md"
+    assert path.read_text(encoding="utf-8") == document()
 
 
 def test_layouts_exist_for_the_widths_they_are_given_for():

@@ -58,9 +58,11 @@ def explain_block(
     size = block_format.block_size
     if not 1 <= len(inputs) <= size:
         raise ShapeError(f"{len(inputs)} values; a block of {block_format.name} takes 1 to {size}")
-    details = range(size) if isinstance(detail, str) else tuple(detail)
-    if missing := [i for i in details if not 0 <= i < size]:
-        raise ShapeError(f"element {missing[0]} is not in a block of {size}")
+    if not isinstance(detail, Iterable):
+        raise ShapeError(f"detail={detail!r} must be 'all' or numbers of elements")
+    details = range(size) if isinstance(detail, str) and detail == "all" else tuple(detail)
+    if missing := [i for i in details if not isinstance(i, int) or not 0 <= i < size]:
+        raise ShapeError(f"element {missing[0]!r} is not in a block of {size}")
     array = to_array(inputs)
     model = quantize(array, block_format, options=options, random=random, tensor_scale=tensor_scale)
     randoms = _randoms(random, len(inputs), size)

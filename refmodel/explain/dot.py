@@ -28,6 +28,8 @@ from refmodel.explain.exact import (
 from refmodel.explain.tree import Explanation, Step, Table
 from refmodel.formats import FLOAT32, ElementFormat
 
+_EXPLAINED = ("block32_fp32_add", "exact_fp32")
+
 
 def explain_dot(
     a: Blocks,
@@ -53,6 +55,8 @@ def explain_dot(
         MxError: What `refmodel.dot` raises.
     """
     rule = get_rule(rule)
+    if rule.name not in _EXPLAINED or rule != get_rule(rule.name):
+        raise DefinitionError(f"rule {rule.name!r} is not explained; choose one of: {', '.join(_EXPLAINED)}")
     for fmt in (a.format, b.format):
         if not fmt.scale.is_power_of_two:
             raise DefinitionError(

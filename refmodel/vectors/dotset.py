@@ -130,12 +130,14 @@ def make_dot_vectors(
 
     Raises:
         UnknownNameError: If a format or the rule does not exist.
-        DefinitionError: If count or seed is out of range.
+        DefinitionError: If count or seed is out of range, or as `get_vector_format`.
         ShapeError: If the formats differ in block size.
         DtypeError: If a tensor is not float16, float32 or float64.
     """
-    a_block, b_block, chosen_rule = get_vector_format(a_format), get_vector_format(b_format), get_rule(rule)
+    a_block, b_block, chosen_rule = get_format(a_format), get_format(b_format), get_rule(rule)
     operands(a_block, b_block)
+    for each in (a_block, b_block):
+        get_vector_format(each)
     if not 1 <= count <= MAX_COUNT:
         raise DefinitionError(
             f"count {count} is not between 1 and {MAX_COUNT}; make several sets of different seeds for more"
