@@ -336,6 +336,7 @@ COMMANDS: dict[tuple[str, ...], tuple[list[st.SearchStrategy], dict[str, st.Sear
             "--index": INTEGERS,
             "--axis": INTEGERS,
             "--detail": st.one_of(INTEGERS, st.just("all")),
+            "--tensor-scale": VALUES,
         },
     ),
     ("explain", "dot"): (
