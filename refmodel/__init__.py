@@ -11,6 +11,7 @@ array(81844., dtype=float32)
 
 from refmodel.accumulate import AccumulationRule, get_rule, list_rules
 from refmodel.blocks import Blocks, dequantize
+from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.dot import dot, matmul
 from refmodel.elements import decode, encode
 from refmodel.errors import (
@@ -92,6 +93,8 @@ __all__ = [
     "matmul",
     "pack",
     "pack_blocks",
+    "parse_format",
+    "parse_number_format",
     "quantize",
     "swizzle_scales",
     "unpack",

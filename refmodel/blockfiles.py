@@ -1,8 +1,8 @@
 """Blocks in ``.npz`` and ``.safetensors`` files that say themselves what they hold.
 
 Beside the arrays stands a text, ``mx_blocks``: JSON with the format, described field by field, the shape and
-axis of the array that the blocks stand for, and how the codes are stored. In ``.npz`` it is an array of one
-string, in ``.safetensors`` it is metadata. The arrays:
+axis of the array that the blocks stand for, the tensor scale if there is one, and how the codes are stored.
+In ``.npz`` it is an array of one string, in ``.safetensors`` it is metadata. The arrays:
 
     scales   uint8, uint16 or uint32 [..., n_blocks]   the scale codes
     codes    uint8 [..., n_blocks, bytes]              the element codes of each block, in a layout
@@ -33,7 +33,7 @@ BLOCK_SUFFIXES = (".npz", ".safetensors")
 
 KEY = "mx_blocks"
 _VERSION = 1
-_FIELDS = ("version", "format", "shape", "axis", "layout", "scale_position")
+_FIELDS = ("version", "format", "shape", "axis", "tensor_scale", "layout", "scale_position")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class _Description:
 
     format: BlockFormat
     shape: tuple[int, ...]
-    axis: int
+    axis: int | None
+    tensor_scale: float | None
     layout: Layout
     scale_position: ScalePosition
 
@@ -76,6 +77,7 @@ def write_blocks(
         "format": describe_format(blocks.format),
         "shape": list(blocks.shape),
         "axis": blocks.axis,
+        "tensor_scale": None if blocks.tensor_scale is None else float(blocks.tensor_scale),
         "layout": layout,
         "scale_position": scale_position,
     }
@@ -116,14 +118,13 @@ def read_blocks(path: str | os.PathLike[str]) -> Blocks:
 
 
 def _blocks(file: ArrayFile, described: _Description) -> Blocks:
-    fmt, shape, axis = described.format, described.shape, described.axis
-    if described.scale_position == "apart":
-        codes = unpack(_array(file, "codes"), fmt.element, described.layout)
-        return Blocks(fmt, codes, _array(file, "scales"), shape, axis)
-    packed = _array(file, "blocks")
-    return unpack_blocks(
-        packed, fmt, described.layout, scale_position=described.scale_position, shape=shape, axis=axis
-    )
+    fmt, layout, position = described.format, described.layout, described.scale_position
+    if position == "apart":
+        codes, scales = unpack(_array(file, "codes"), fmt.element, layout), _array(file, "scales")
+    else:
+        blocks = unpack_blocks(_array(file, "blocks"), fmt, layout, scale_position=position)
+        codes, scales = blocks.codes, blocks.scales
+    return Blocks(fmt, codes, scales, described.shape, described.axis, described.tensor_scale)
 
 
 def _array(file: ArrayFile, name: str) -> NDArray[Any]:
@@ -166,12 +167,14 @@ def _parse(text: str, where: str) -> _Description:
     shape, axis, layout = values["shape"], values["axis"], values["layout"]
     if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 1 << 63 for n in shape):
         raise refused("shape must be a list of integers of at least 0")
-    if type(axis) is not int or not -len(shape) <= axis < len(shape):
-        raise refused(f"axis must be an integer that is an axis of shape {shape}")
+    if axis is not None and (type(axis) is not int or not -len(shape) <= axis < len(shape)):
+        raise refused(f"axis must be null or an integer that is an axis of shape {shape}")
+    if values["tensor_scale"] is not None and type(values["tensor_scale"]) is not float:
+        raise refused("tensor_scale must be null or a number with a point")
     if values["scale_position"] not in SCALE_POSITIONS:
         raise refused(f"scale_position must be one of {', '.join(SCALE_POSITIONS)}")
     try:
         fmt = format_from_description(values["format"])
     except MxError as error:
         raise refused(str(error)) from error
-    return _Description(fmt, tuple(shape), axis, layout, values["scale_position"])
+    return _Description(fmt, tuple(shape), axis, values["tensor_scale"], layout, values["scale_position"])

@@ -119,7 +119,10 @@ def dequantize(
         UnknownNameError: If overflow is not known.
         DefinitionError: If threads is below 1.
     """
-    dtype = np.dtype(dtype)
+    try:
+        dtype = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"dtype {dtype!r} is not one of float16, float32, float64") from error
     if dtype not in (np.float16, np.float32, np.float64):
         raise DtypeError(f"dtype {dtype} is not one of float16, float32, float64")
     if overflow not in get_args(DequantizeOverflow):

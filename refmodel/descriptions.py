@@ -8,6 +8,7 @@ A number format is a name or ``WORD:WORD:...``:
   range of INT8).
 
 A block format is a name or ``ELEMENT/SCALE/SIZE``, or ``ELEMENT/SCALE/SIZE/float32`` with a tensor scale.
+SIZE is a number of elements, or ``axis``: the length of the axis along which blocks run, a scale a channel.
 
 >>> parse_format("e3m4:fn:bias=3/e8m0/16").element.max_value
 30.0
@@ -39,7 +40,7 @@ from refmodel.formats import (
 )
 
 MAX_BLOCK_SIZE = 1 << 16
-"""Elements of a described block."""
+"""Elements of a block, where the number is given."""
 
 _Number = TypeVar("_Number", bound=NumberFormat)
 
@@ -83,8 +84,12 @@ def parse_element(text: str) -> ElementFormat:
     return _as_element(get_element(text) if ":" not in text and _is_name(text) else parse_number_format(text))
 
 
-def parse_format(text: str) -> BlockFormat:
+def parse_format(text: str, length: int | None = None) -> BlockFormat:
     """Return the block format that *text* names or describes.
+
+    Args:
+        text: The name or description.
+        length: What ``axis`` as block size stands for, 1 at least; it is refused when None.
 
     Raises:
         UnknownNameError: If text is neither a name nor of the form ELEMENT/SCALE/SIZE.
@@ -99,11 +104,12 @@ def parse_format(text: str) -> BlockFormat:
     if len(parts) not in (3, 4):
         raise DefinitionError(f"format {text[:80]!r}: write ELEMENT/SCALE/SIZE, such as e2m1/e8m0/16")
     element, scale = parse_element(parts[0]), _as_scale(parse_number_format(parts[1]))
-    if not re.fullmatch(r"[0-9]{1,9}", parts[2]):
-        raise DefinitionError(f"format {text[:80]!r}: block size {parts[2][:20]!r} is not an integer")
+    size = length if parts[2] == "axis" else _block_size(text, parts[2])
+    if size is None:
+        raise DefinitionError(f"format {text[:80]!r}: there is no axis here; give the block size as a number")
     tensor_scale = get_scale(parts[3]) if len(parts) == 4 else None
-    names = [element.name, scale.name, str(int(parts[2])), *parts[3:]]
-    return _checked(BlockFormat("/".join(names), element, scale, int(parts[2]), tensor_scale))
+    names = [element.name, scale.name, str(size), *parts[3:]]
+    return BlockFormat("/".join(names), element, scale, size, tensor_scale)
 
 
 def describe_format(fmt: BlockFormat) -> dict[str, Any]:
@@ -132,7 +138,7 @@ def format_from_description(described: object) -> BlockFormat:
     tensor_scale = values["tensor_scale"]
     if tensor_scale is not None:
         tensor_scale = _as_scale(_number_from(tensor_scale, "tensor_scale"))
-    fmt = _checked(BlockFormat(name, element, scale, size, tensor_scale))
+    fmt = BlockFormat(name, element, scale, size, tensor_scale)
     if name in list_formats() and get_format(name) != fmt:
         raise DefinitionError(f"block format: {name!r} is the name of another format than the one described")
     return fmt
@@ -231,12 +237,12 @@ def _as_scale(fmt: NumberFormat) -> ScaleFormat:
     return fmt
 
 
-def _checked(fmt: BlockFormat) -> BlockFormat:
-    if fmt.block_size > MAX_BLOCK_SIZE:
-        raise DefinitionError(
-            f"format {fmt.name[:80]!r}: block_size={fmt.block_size}; {MAX_BLOCK_SIZE} is the most"
-        )
-    return fmt
+def _block_size(text: str, size: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", size):
+        raise DefinitionError(f"format {text[:80]!r}: block size {size[:20]!r} is not an integer, or axis")
+    if int(size) > MAX_BLOCK_SIZE:
+        raise DefinitionError(f"format {text[:80]!r}: block size {size}; {MAX_BLOCK_SIZE} is the most")
+    return int(size)
 
 
 def _need_object(value: object, what: str, keys: Any) -> Mapping[str, Any]:

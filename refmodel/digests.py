@@ -123,6 +123,8 @@ def find_codes(directory: str | os.PathLike[str]) -> list[SweepCodes]:
         names = sorted(path.name for path in root.iterdir() if path.suffix == ".bin" or path.is_dir())
     except OSError as error:
         raise FileError(f"{root}: {error.strerror}") from None
+    except ValueError as error:  # a null character in the path
+        raise FileError(f"{str(root)!r}: not a path: {error}") from None
     found: dict[str, SweepCodes] = {}
     for name in names:
         path = root / name

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, ShapeError, ValueRefusedError
 from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.inputs import as_array
 from refmodel.options import EncodeOptions
 from refmodel.rounding import floor_log2, round_to_integer
 
@@ -28,6 +29,8 @@ def check_encoding(fmt: NumberFormat, options: EncodeOptions) -> None:
         raise DefinitionError(
             f"overflow='overflow': {fmt.name} has neither NaN nor infinity to overflow to; use 'saturate'"
         )
+    if isinstance(fmt, FloatFormat) and fmt.specials == "fnuz":
+        raise DefinitionError(f"{fmt.name}: formats without -0 are operands of a rule only; none is encoded")
     if fmt.bits > 32:
         raise DefinitionError(f"{fmt.name}: codes of {fmt.bits} bits cannot be encoded; 32 is the most")
 
@@ -49,7 +52,7 @@ def as_random(
         )
     if random is None:
         return None
-    drawn = np.asarray(random)
+    drawn = as_array(random, "random")
     if drawn.dtype.kind not in "ui":
         raise DtypeError(f"random: dtype {drawn.dtype} is not an integer type")
     bits = options.random_bits

@@ -124,14 +124,14 @@ emax is the exponent of the element's largest power of two.
 All are computed from the bits of amax unless `ScaleArithmetic` says otherwise.
 """
 
-ScaleArithmetic: TypeAlias = Literal["exact", "divide", "multiply", "log2"]
+ScaleArithmetic: TypeAlias = Literal["exact", "float32_divide", "float32_multiply", "float32_log2"]
 """How a rule computes log2 (A-2); whatever is not exact is rounded to Float32, to nearest even (D-15, D-16).
 
 * ``exact``: from the bits of amax.
-* ``divide``: ``rceil`` divides amax by the largest element in Float32; Model Optimizer.
-* ``multiply``: ``rceil`` multiplies amax by the Float32 reciprocal of it; Transformer Engine.
-* ``log2``: ``floor``, ``ceil`` and ``rceil`` round the logarithm of amax, or of the quotient of ``divide``,
-  to Float32 before floor or ceil is taken: numpy.log2 and torch.log2 of Float32 arrays.
+* ``float32_divide``: ``rceil`` divides amax by the largest element in Float32; Model Optimizer on a GPU.
+* ``float32_multiply``: ``rceil`` multiplies amax by the Float32 reciprocal of it; Transformer Engine.
+* ``float32_log2``: ``floor``, ``ceil`` and ``rceil`` round the logarithm of amax, or of the quotient of
+  ``float32_divide``, to Float32 before floor or ceil is taken: numpy.log2 and torch.log2 of Float32 arrays.
 """
 
 LowestDivisor: TypeAlias = Literal["scale", "double", "one"]
@@ -218,7 +218,7 @@ InfInBlock: TypeAlias = Literal["nan_scale", "max_scale", "power", "ignore"]
 * ``nan_scale``: the whole block becomes NaN.
 * ``max_scale``: the largest scale; the infinity is encoded as an element.
 * ``power``: amax is 2**128, as the exponent field of a Float32 infinity reads; the infinity is encoded as an
-  element. torchao 0.18, except in mode RCEIL.
+  element. torchao 0.18, except in mode RCEIL. For a scale with a mantissa the same as ``max_scale``.
 * ``ignore``: amax is over the finite values; the infinity is encoded as an element.
 """
 
@@ -285,7 +285,7 @@ class QuantizeOptions(EncodeOptions):
 
     Attributes:
         scale_rule: How a power-of-two scale follows from the largest magnitude (A-1).
-        scale_arithmetic: How the rule computes it (A-2).
+        scale_arithmetic: How that rule computes it (A-2).
         scale_rounding: How a scale with a mantissa is rounded (A-N1).
         quotient: How scales with a mantissa, and numbers divided by them, are computed (A-N5).
         element_bound: The element that the largest magnitude is mapped to under such a scale (A-N9).
@@ -323,8 +323,15 @@ class QuantizeOptions(EncodeOptions):
 
 def choices(options_type: type[EncodeOptions]) -> dict[str, tuple[str, ...]]:
     """Return the allowed values of every field of an options class that is a choice among names."""
-    hints = get_type_hints(options_type)
-    return {f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])}
+    if options_type not in _CHOICES:  # evaluating annotations takes a millisecond
+        hints = get_type_hints(options_type)
+        _CHOICES[options_type] = {
+            f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])
+        }
+    return _CHOICES[options_type]
+
+
+_CHOICES: dict[type[EncodeOptions], dict[str, tuple[str, ...]]] = {}
 
 
 def check_choices(options: EncodeOptions) -> None:

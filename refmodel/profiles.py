@@ -53,7 +53,11 @@ class Profile:
             DefinitionError: If the implementation has no such conversion; the message lists those it has.
         """
         number_format = get_number_format(fmt)
-        named = {name: options for name, options in self.numbers.items() if _is(number_format, name)}
+        named = {
+            name: options
+            for name, options in self.numbers.items()
+            if _same_numbers(number_format, get_number_format(name))
+        }
         return self._only(number_format.name, "numbers", named, self.any_number, tuple(self.numbers))
 
     def quantize_options(self, fmt: str | BlockFormat) -> QuantizeOptions:
@@ -106,11 +110,15 @@ def _changed(options: EncodeOptions) -> str:
 
 def _has_parts_of(block_format: BlockFormat, name: str) -> bool:
     named = get_format(name)
-    return (block_format.element, block_format.scale) == (named.element, named.scale)
+    return (
+        _same_numbers(block_format.element, named.element)
+        and _same_numbers(block_format.scale, named.scale)
+        and block_format.tensor_scale == named.tensor_scale
+    )
 
 
-def _is(fmt: NumberFormat, name: str) -> bool:
-    return fmt == get_number_format(name)
+def _same_numbers(one: NumberFormat, other: NumberFormat) -> bool:
+    return replace(one, name="") == replace(other, name="")
 
 
 def get_profile(name: str | Profile) -> Profile:
@@ -162,7 +170,7 @@ _ML_DTYPES = Profile(
 
 _TORCH = Profile(
     name="torch",
-    summary="The casts of PyTorch; E4M3 saturates since 2.13.",
+    summary="The casts of PyTorch, E4M3 saturating since 2.13; float4_e2m1fn_x2 has none.",
     source="tested against torch 2.13.0",
     numbers={
         "e5m2": EncodeOptions(overflow="overflow", nan_sign="keep", nan_payload="ones"),
@@ -173,9 +181,18 @@ _TORCH = Profile(
 
 _TORCHAO = Profile(
     name="torchao",
-    summary="to_mx of torchao in mode FLOOR; for CEIL and EVEN replace scale_rule, RCEIL is torchao_rceil.",
+    summary="to_mx of torchao in mode FLOOR (for CEIL and EVEN replace scale_rule), and its nvfp4_quantize.",
     source="tested against torchao 0.18.0 with torch 2.13.0",
-    blocks=_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+    blocks={
+        **_same(_TORCHAO_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+        "nvfp4": QuantizeOptions(
+            quotient="float32_divide",
+            zero_block="min_normal",
+            scale_underflow="min_normal",
+            inf_in_block="max_scale",
+            partial_block="refuse",
+        ),  # under a tensor scale above 0, which torchao takes as an argument
+    },
     layouts={4: "low_first", 6: "byte"},
 )
 
@@ -186,7 +203,7 @@ _TORCHAO_RCEIL = Profile(
     blocks=_same(
         QuantizeOptions(
             scale_rule="rceil",
-            scale_arithmetic="log2",
+            scale_arithmetic="float32_log2",
             inf_in_block="max_scale",
             lowest_divisor="one",
             partial_block="refuse",
@@ -205,6 +222,8 @@ _NEGATIVE_NAN = {
     "int8": EncodeOptions(nan_to_finite="error", integer_minimum="full"),
 }
 
+_GFLOAT_BLOCKS = QuantizeOptions(scale_arithmetic="float32_log2", inf_in_block="max_scale")
+
 _GFLOAT = Profile(
     name="gfloat",
     summary="round_float with saturation and encode_float of gfloat; encode_block of Float32 arrays.",
@@ -217,9 +236,14 @@ _GFLOAT = Profile(
     },
     blocks={
         **_same(
-            QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale"), *_FP8, *_FP6, "mxfp4_e2m1"
+            QuantizeOptions(scale_arithmetic="float32_log2", inf_in_block="max_scale"),
+            *_FP8,
+            *_FP6,
+            "mxfp4_e2m1",
         ),
-        "mxint8": QuantizeOptions(scale_arithmetic="log2", inf_in_block="max_scale", integer_minimum="full"),
+        "mxint8": QuantizeOptions(
+            scale_arithmetic="float32_log2", inf_in_block="max_scale", integer_minimum="full"
+        ),
     },
 )
 
@@ -248,9 +272,11 @@ _MODELOPT = Profile(
     summary="MXFP8QTensor and MXFP4QTensor of Model Optimizer, without a GPU.",
     source="tested against nvidia-modelopt 0.47.0 with torch 2.13.0",
     blocks={
-        "mxfp8_e4m3": QuantizeOptions(scale_rule="rceil", scale_arithmetic="log2", inf_in_block="max_scale"),
+        "mxfp8_e4m3": QuantizeOptions(
+            scale_rule="rceil", scale_arithmetic="float32_log2", inf_in_block="max_scale"
+        ),
         "mxfp4_e2m1": QuantizeOptions(
-            rounding="rnz", scale_rule="rceil", scale_arithmetic="log2", partial_block="refuse"
+            rounding="rnz", scale_rule="rceil", scale_arithmetic="float32_log2", partial_block="refuse"
         ),
     },
     layouts={4: "low_first"},
@@ -262,7 +288,7 @@ _GGUF = Profile(
     source="tested against gguf 0.19.0",
     blocks={
         "mxfp4_e2m1": QuantizeOptions(
-            rounding="rnz", negative_zero="positive", scale_arithmetic="log2", partial_block="refuse"
+            rounding="rnz", negative_zero="positive", scale_arithmetic="float32_log2", partial_block="refuse"
         )
     },
     layouts={4: "ggml"},
@@ -271,7 +297,7 @@ _GGUF = Profile(
 _CUDA = Profile(
     name="cuda",
     summary="The constructors of the CUDA headers cuda_fp8.h, cuda_fp6.h and cuda_fp4.h from Float32.",
-    source="tested against the host code of the headers in nvidia-cuda-runtime-cu12 12.9.79, on all Float32",
+    source="tested against the host code of these headers in nvidia-cuda-runtime-cu12 12.9.79",
     numbers={
         "e5m2": EncodeOptions(nan_payload="ones"),
         **_same(EncodeOptions(), "e4m3", "e3m2", "e2m3", "e2m1"),
@@ -280,9 +306,21 @@ _CUDA = Profile(
     layouts={4: "low_first", 6: "byte"},
 )
 
+_MICROXCALING_BLOCKS = QuantizeOptions(rounding="rna", scale_arithmetic="float32_log2")
+
+_MICROXCALING = Profile(
+    name="microxcaling",
+    summary="The Python code of microxcaling, round='nearest'; for round='even' replace rounding by rne.",
+    source="documents only; of zeros it keeps no sign, and an INT8 block of zeros has scale 2^-126 there",
+    blocks={
+        **_same(_MICROXCALING_BLOCKS, *_FP8, *_FP6, "mxfp4_e2m1"),
+        "mxint8": replace(_MICROXCALING_BLOCKS, scale_overflow="nan"),  # of others it cannot overflow
+    },
+)
+
 _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
     scale_rule="rceil",
-    scale_arithmetic="multiply",
+    scale_arithmetic="float32_multiply",
     lowest_divisor="one",
     nan_in_block="per_element",
     inf_in_block="max_scale",
@@ -291,11 +329,19 @@ _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
 
 _TRANSFORMER_ENGINE = Profile(
     name="transformer_engine",
-    summary="MXFP8 of Transformer Engine from Float32.",
-    source="documents and source code only: quantize_mxfp8.cuh and ptx.cuh, which run on GPUs alone",
+    summary="MXFP8 and NVFP4 of Transformer Engine from Float32.",
+    source="documents and source code only: quantize_mxfp8.cuh, core_nvfp4.cuh and ptx.cuh, for GPUs alone",
     blocks={
         "mxfp8_e5m2": replace(_TRANSFORMER_ENGINE_BLOCKS, nan_payload="ones"),
         "mxfp8_e4m3": _TRANSFORMER_ENGINE_BLOCKS,
+        "nvfp4": QuantizeOptions(
+            quotient="float32_multiply",
+            tensor_infinity="one",
+            scale_underflow="zero",
+            nan_in_block="per_element",
+            inf_in_block="max_scale",
+            partial_block="refuse",
+        ),
     },
 )
 
@@ -303,6 +349,6 @@ _PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
         *(_OCP, _ML_DTYPES, _ONNX, _TORCH, _TORCHAO, _TORCHAO_RCEIL, _GFLOAT, _BITSTRING, _CUDA),
-        *(_MODELOPT, _TRANSFORMER_ENGINE, _GGUF),
+        *(_MODELOPT, _MICROXCALING, _TRANSFORMER_ENGINE, _GGUF),
     )
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refmodel.block_encoding import block_amax, choose_scales, encode_blocks
+from refmodel.block_encoding import block_amax, choose_scales, encode_blocks, encode_float32_blocks
 from refmodel.blocks import Blocks, check_tensor_scale, rows_of
 from refmodel.elements import as_float
 from refmodel.encoding import as_random, check_encoding, code_dtype, prepare_input
@@ -16,8 +16,8 @@ from refmodel.errors import ShapeError
 from refmodel.formats import BlockFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.ratio_scales import NO_TENSOR_SCALE, TensorScale, select_tensor_scale
-from refmodel.scales import check_scale
-from refmodel.tables import has_quantize_table, quantize_by_table
+from refmodel.scales import check_blocks
+from refmodel.tables import has_encode_table, has_quantize_table, quantize_by_table
 from refmodel.tiles import TILE_ELEMENTS, Tile, for_each_tile
 
 
@@ -63,7 +63,7 @@ def quantize(
     options = QuantizeOptions() if options is None else options
     block_format = get_format(format)
     check_encoding(block_format.element, options)
-    check_scale(block_format, options)
+    check_blocks(block_format, options)
     array = as_float(x, "x")
     lead, length = rows_of(array.shape, axis)
     size = block_format.block_size
@@ -84,11 +84,12 @@ def quantize(
     else:
         of_array = _tensor_scale(rows, block_format, options)
 
-    work = _Work(block_format, options, rows, randoms, codes, scales, of_array)
-    if array.dtype != np.float64 and has_quantize_table(block_format, options) and size <= TILE_ELEMENTS:
-        for_each_tile(scales.shape, size, length, work.quantize_by_table, threads)
-    elif size <= TILE_ELEMENTS:
-        for_each_tile(scales.shape, size, length, work.quantize_exactly, threads)
+    is_float32 = array.dtype != np.float64 and has_encode_table(block_format.element, options)
+    work = _Work(block_format, options, rows, randoms, codes, scales, of_array, is_float32)
+    if size <= TILE_ELEMENTS:
+        by_table = is_float32 and has_quantize_table(block_format, options)
+        quantize_tile = work.quantize_by_table if by_table else work.quantize
+        for_each_tile(scales.shape, size, length, quantize_tile, threads)
     else:
         amax = np.zeros(scales.shape)
         for_each_tile(scales.shape, size, length, lambda tile: work.update_amax(tile, amax))
@@ -108,6 +109,7 @@ class _Work:
     codes: NDArray[np.uint8]
     scales: NDArray[Any]
     tensor_scale: TensorScale
+    is_float32: bool  # and encoded by table
 
     def quantize_by_table(self, tile: Tile) -> None:
         """Choose the scales of Float32 blocks, and encode the elements."""
@@ -117,7 +119,7 @@ class _Work:
         self.scales[tile.scales] = quantize_by_table(values, self.format, self.options, tile_codes)
         self.codes[tile.codes] = tile_codes
 
-    def quantize_exactly(self, tile: Tile) -> None:
+    def quantize(self, tile: Tile) -> None:
         """Choose the scales of whole blocks, and encode the elements."""
         amax = block_amax(self._values(tile), self.options)
         self.scales[tile.scales] = choose_scales(amax, self.format, self.options, self.tensor_scale)
@@ -131,13 +133,20 @@ class _Work:
     def encode(self, tile: Tile) -> None:
         """Encode elements whose scales are there."""
         values, randoms = self._values(tile), None
+        if self.is_float32:
+            self.codes[tile.codes] = encode_float32_blocks(
+                values, self.scales[tile.scales], self.format, self.options, self.tensor_scale
+            )
+            return
         if self.randoms is not None:
             randoms = _as_blocks(self.randoms[tile.columns], values.shape, np.float64)
         self.codes[tile.codes] = encode_blocks(
             values, self.scales[tile.scales], self.format, self.options, randoms, self.tensor_scale
         )
 
-    def _values(self, tile: Tile) -> NDArray[np.float64]:
+    def _values(self, tile: Tile) -> NDArray[Any]:
+        if self.is_float32:
+            return _as_blocks(self.rows[tile.columns], self.codes[tile.codes].shape, np.float32)
         prepared = prepare_input(self.rows[tile.columns], self.options)
         return _as_blocks(prepared, self.codes[tile.codes].shape, np.float64)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +13,11 @@ from refmodel.options import QuantizeOptions, ScaleRule
 from refmodel.rounding import floor_log2
 
 
-def check_scale(fmt: BlockFormat, options: QuantizeOptions) -> None:
-    """Raise DefinitionError unless scales of *fmt* can be chosen with these options."""
-    scale = fmt.scale
+def check_blocks(fmt: BlockFormat, options: QuantizeOptions) -> None:
+    """Raise DefinitionError unless blocks of *fmt* can be made with these options."""
+    element, scale = fmt.element, fmt.scale
+    if element.bits > 8:
+        raise DefinitionError(f"element format {element.name!r} has {element.bits} bits; 8 is the most")
     if scale.bits > 32:
         raise DefinitionError(f"scale format {scale.name!r} has {scale.bits} bits; 32 is the most")
     if scale.nan_codes:
@@ -48,9 +52,8 @@ def select_scale(
     Returns:
         int64 codes, same shape.
     """
-    infinite = np.isinf(amax)
     if options.inf_in_block == "power":
-        amax = np.where(infinite, 2.0**128, amax)
+        amax = np.where(np.isinf(amax), 2.0**128, amax)
     if options.scale_arithmetic == "exact" or options.scale_rule in ("even", "midmax"):
         exponent = floor_log2(amax)
         significand = np.ldexp(amax, -exponent)
@@ -65,13 +68,12 @@ def select_scale(
     }[options.zero_block]
     exponent = np.where(amax == 0, zero_block, exponent)
     code = np.clip(exponent, scale.emin, scale.emax) + scale.bias
-    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_scale, if asked
+    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_blocks, if asked
     if options.scale_underflow == "nan":
         code = np.where(exponent < scale.emin, nan, code)
     if options.scale_overflow == "nan":
         code = np.where(exponent > scale.emax, nan, code)
-    if options.inf_in_block != "power":
-        code = np.where(infinite, nan if options.inf_in_block == "nan_scale" else scale.max_code, code)
+    code = np.where(np.isinf(amax), nan if options.inf_in_block == "nan_scale" else scale.max_code, code)
     return np.where(np.isnan(amax), nan, code).astype(np.int64)
 
 
@@ -113,12 +115,14 @@ def float32_exponent(
         quotient = in_float32
         if rule == "rceil":
             largest = np.float32(element.max_value)
-            quotient = in_float32 * (1 / largest) if arithmetic == "multiply" else in_float32 / largest
+            quotient = (
+                in_float32 * (1 / largest) if arithmetic == "float32_multiply" else in_float32 / largest
+            )
         # Only a float64 amax can be out of the range of Float32; it stays so whatever it is divided by.
         quotient = np.where((in_float32 == 0) | np.isinf(in_float32), in_float32, quotient)
         fraction, exponent = np.frexp(quotient)  # 0.5 <= fraction < 1
         exponent = exponent - 1 + ((rule != "floor") & (fraction > 0.5))
-        if arithmetic == "log2":
+        if arithmetic == "float32_log2":
             log2 = np.log2(quotient.astype(np.float64)).astype(np.float32)
             whole = np.floor(log2) if rule == "floor" else np.ceil(log2)
             exponent = np.where(np.isfinite(log2), whole, 0).astype(np.int32)
@@ -126,8 +130,10 @@ def float32_exponent(
     return exponent - (0 if rule == "rceil" else element.emax)
 
 
-def divisor_exponents(scale: ScaleFormat, options: QuantizeOptions) -> NDArray[np.int32]:
-    """Return log2 of what elements are divided by, by scale code; that of NaN means nothing."""
-    exponents = np.arange(1 << scale.bits, dtype=np.int32) - scale.bias
-    exponents[0] = {"scale": exponents[0], "double": exponents[0] + 1, "one": 0}[options.lowest_divisor]
-    return exponents
+def divisor_exponents(
+    codes: NDArray[np.integer[Any]], scale: ScaleFormat, options: QuantizeOptions
+) -> NDArray[np.int32]:
+    """Return log2 of what elements are divided by, from power-of-two scale *codes*; NaN gives any number."""
+    exponents = codes.astype(np.int32) - scale.bias
+    lowest = {"scale": -scale.bias, "double": 1 - scale.bias, "one": 0}[options.lowest_divisor]
+    return np.where(codes == 0, np.int32(lowest), exponents)

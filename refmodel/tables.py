@@ -20,6 +20,8 @@ from refmodel.scales import divisor_exponents, select_scale
 
 _VALUE_DROPS = 15
 _AMAX_DROPS = 14
+_QUOTIENT_DROPS = 44
+_QUOTIENT_MASK = (1 << (64 - _QUOTIENT_DROPS)) - 1
 """Low bits of which only the sticky bit above them is left."""
 
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
@@ -131,6 +133,27 @@ def quantize_by_table(
     return scales
 
 
+def encode_quotients_by_table(
+    values: NDArray[np.float32], divisors: NDArray[np.float64], fmt: NumberFormat, options: EncodeOptions
+) -> NDArray[np.uint8]:
+    """Encode contiguous float32 values / divisors under options that `has_encode_table` has accepted.
+
+    Divisors have at most 32 bits: a scale of 8 times a tensor scale of 24, or a scale of 24 alone. What an
+    encoder compares a quotient with has 8 bits at most. Value and divisor times threshold are then integers
+    of at most 40 bits on one grid, so a quotient that is not the threshold itself is off by more than 2**-41
+    of it, and rounding to float64 neither reaches nor passes it.
+    """
+    with np.errstate(all="ignore"):  # infinity over infinity; a signalling NaN
+        quotients = np.divide(values, divisors)
+    bits = quotients.view(np.int64)
+    ones = (1 << _QUOTIENT_DROPS) - 1
+    folded = bits & ones
+    folded += ones
+    folded |= bits
+    folded >>= _QUOTIENT_DROPS
+    return np.take(_quotient_table(fmt, options), folded & _QUOTIENT_MASK, mode="wrap")
+
+
 def _fold(bits: NDArray[np.uint32], drops: int) -> NDArray[np.intp]:
     """Return *bits* without the low *drops*, the last of what is left or-ed with everything below."""
     # Adding ones to the low bits carries into the bit above exactly when one of them is set.
@@ -155,6 +178,12 @@ def _encode_table(fmt: NumberFormat, options: EncodeOptions) -> NDArray[np.uint8
     return encode_exact(fmt, _representatives(_VALUE_DROPS, 32), options)
 
 
+@lru_cache(maxsize=16)
+def _quotient_table(fmt: NumberFormat, options: EncodeOptions) -> NDArray[np.uint8]:
+    patterns = np.arange(_QUOTIENT_MASK + 1, dtype=np.int64) << _QUOTIENT_DROPS
+    return encode_exact(fmt, patterns.view(np.float64), options)
+
+
 @lru_cache(maxsize=64)
 def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8]:
     return select_scale(_representatives(_AMAX_DROPS, 31), fmt.element, fmt.scale, options).astype(np.uint8)
@@ -163,6 +192,8 @@ def _scale_table(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.uint8
 @lru_cache(maxsize=64)
 def _reciprocals(fmt: BlockFormat, options: QuantizeOptions) -> NDArray[np.float32]:
     """Float32 reciprocal of what elements are divided by, by scale code; 0 for NaN."""
-    reciprocals = np.ldexp(np.float32(1), -divisor_exponents(fmt.scale, options))
+    reciprocals = np.ldexp(
+        np.float32(1), -divisor_exponents(np.arange(1 << fmt.scale.bits), fmt.scale, options)
+    )
     reciprocals[fmt.scale.nan_codes[0]] = 0
     return reciprocals

@@ -40,8 +40,8 @@ def for_each_tile(
     Raises:
         DefinitionError: If threads is below 1.
     """
-    if threads < 1:
-        raise DefinitionError(f"threads={threads} must be at least 1")
+    if not isinstance(threads, int) or threads < 1:
+        raise DefinitionError(f"threads={threads!r} must be an integer of at least 1")
     tiles = _tiles(blocks, block_size, length)
     if threads == 1:
         for tile in tiles:

@@ -24,7 +24,7 @@ REFUSED = -1
 
 FP8, FP6 = ("e5m2", "e4m3"), ("e3m2", "e2m3")
 FLOATS = (*FP8, *FP6, "e2m1")
-MXFP = tuple(name for name in mx.list_formats() if name.startswith("mxfp"))
+MXFP = tuple(name for name in mx.OCP_FORMATS if name.startswith("mxfp"))
 
 
 def scalar_codes(convert: Callable[[float], int], values: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ class TorchAo(Package):
     """to_mx, in the mode whose name is that of a scale rule."""
 
     package = "torchao"
-    blocks = MXFP
+    blocks = (*MXFP, "nvfp4")
     mode = "floor"
 
     def __init__(self) -> None:
@@ -138,8 +138,15 @@ class TorchAo(Package):
             "mxfp4_e2m1": torch.float4_e2m1fn_x2,
         }
 
-    def quantize(self, fmt, rows):
+    def quantize(self, fmt, rows, tensor_scale=None):
         torch = self._torch
+        if fmt == "nvfp4":
+            nvfp4 = pytest.importorskip("torchao.prototype.mx_formats.nvfp4_tensor")
+            given = None if tensor_scale is None else torch.tensor(tensor_scale)
+            scales, codes = nvfp4.nvfp4_quantize(torch.from_numpy(rows), 16, given)
+            return scales.view(torch.uint8).numpy()[:, 0], mx.unpack(
+                codes.numpy(), "e2m1", layout="low_first"
+            )
         scales, codes = self._to_mx(torch.from_numpy(rows), self._dtypes[fmt], 32, self._mode)
         codes = codes.view(torch.uint8).numpy()
         if fmt == "mxfp4_e2m1":
@@ -148,14 +155,17 @@ class TorchAo(Package):
 
 
 class TorchAoCeil(TorchAo):
+    blocks = MXFP
     mode = "ceil"
 
 
 class TorchAoEven(TorchAo):
+    blocks = MXFP
     mode = "even"
 
 
 class TorchAoRceil(TorchAo):
+    blocks = MXFP
     mode = "rceil"
 
 
@@ -164,7 +174,7 @@ class Gfloat(Package):
 
     package = "gfloat"
     numbers = (*FLOATS, "int8", "e8m0")
-    blocks = mx.list_formats()
+    blocks = mx.OCP_FORMATS
 
     def __init__(self) -> None:
         self._gfloat = pytest.importorskip("gfloat")

@@ -5,6 +5,10 @@
 prints a table with a row for each profile and format: how many Float32 were converted (10^6 by default), how
 many of the codes differ, and why. What is not explained by `DIFFERENCES` ends the run with exit code 1. A
 block is 32 of the inputs; its codes are its 32 element codes and its scale code.
+
+    python tests/profile_table.py --document > docs/profiles.md
+
+writes the document that lists the profiles and the differences.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ import refmodel as mx
 from refmodel.formats import E8M0, get_number_format
 
 SEED = 20250312
+# Of the array, where there is one: usual ones, the least and the largest of their kind, and 1.
+TENSOR_SCALES = (1.0, 2.0**-149, 1e-38, 3e-12, 1.7e-3, 0.3, 2.0**20, 5e17, 3e30, 3.4e38)
 FP8_BLOCKS = MXFP[:2]
 
 
@@ -64,14 +70,20 @@ def _beside(values: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def wild_rows(fmt: str, count: int) -> np.ndarray:
-    """Rows [count, 32] of Float32 for a conversion to blocks of *fmt*.
+    """Rows of Float32, one block of *fmt* each.
 
     A mixture of uniform bit patterns, exponents near each other, maxima at and up to 64 ulp beside a power
     of two or near the ends of the scales, values and ties of the element times a scale, zeros and
-    subnormals, a few rows with NaN or infinity; a NaN gets a payload.
+    subnormals, a few rows with NaN or infinity; a NaN gets a payload. The maximum of some is the largest
+    element times a scale, often the lowest, or one ulp beside it.
     """
     rng = np.random.default_rng((SEED, sum(map(ord, fmt))))
     bits = random_float_blocks(mx.get_format(fmt), np.float32, count, (SEED, len(fmt))).view(np.uint32)
+    edges = rng.integers(0, count, count // 50)
+    exponents = np.where(rng.random(edges.size) < 0.5, -127, rng.integers(-127, 110, edges.size))
+    maxima = np.ldexp(mx.get_format(fmt).element.max_value, exponents).astype(np.float32)
+    bits[edges] = (rng.random((edges.size, bits.shape[1]), np.float32) * maxima[:, None]).view(np.uint32)
+    bits[edges, 7] = _beside(maxima, rng.integers(-1, 2, edges.size))
     nan = np.isnan(bits.view(np.float32))
     bits[nan] |= rng.integers(0, 1 << 22, int(nan.sum()), dtype=np.uint32)
     return bits.view(np.float32)
@@ -116,7 +128,8 @@ def _infinite_rows(x, scales):
 
 def _zero_quotients(x, scales):
     """+0, and positive numbers whose Float32 quotient by the scale is +0."""
-    quotients = x / np.ldexp(np.float32(1), scales.astype(np.int32)[:, None] - 127)
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotients = x / np.ldexp(np.float32(1), scales.astype(np.int32)[:, None] - 127)
     return np.pad((quotients == 0) & ~np.signbit(x), ((0, 0), (1, 0)))
 
 
@@ -127,6 +140,18 @@ def _tiny_rows(x, scales):
 def _at_the_top(x, scales):
     """What rounds to 4 or 6 times 2^126."""
     return np.pad((np.abs(x) > 3.5 * 2.0**126) & (scales == 253)[:, None], ((0, 0), (1, 0)))
+
+
+def _zero_times_infinity(x, scales):
+    """Zeros of an NVFP4 array where (1 / tensor scale) / block scale is beyond Float32."""
+    shares = [
+        np.full(len(rows), scale) for rows, scale in zip(np.array_split(x, 10), TENSOR_SCALES, strict=True)
+    ]
+    with np.errstate(over="ignore"):
+        reciprocal = (1 / np.concatenate(shares).astype(np.float32)) / mx.decode("ue4m3", scales).astype(
+            np.float32
+        )
+    return np.pad((x == 0) & np.isinf(reciprocal)[:, None] & ~_nan_rows(x, scales), ((0, 0), (1, 0)))
 
 
 def _is_power_of_two(x):
@@ -189,8 +214,21 @@ DIFFERENCES = (
         "element codes under a NaN scale mean nothing (MX-4-d); ours are 0",
     ),
     Difference(
+        (packages.TorchAo,),
+        ("nvfp4",),
+        lambda x, scales: _nan_rows(x, scales) & ~SCALE[:17],
+        "element codes under a NaN scale mean nothing (MX-4-d); ours are 0",
+    ),
+    Difference(
+        (packages.TorchAo,),
+        ("nvfp4",),
+        _zero_times_infinity,
+        "0 times an infinite reciprocal of the scales is NaN, whose bits become -1.5; ours is 6 (A-13, A-N5)",
+        0xB,
+    ),
+    Difference(
         (packages.Gfloat,),
-        tuple(fmt for fmt in mx.list_formats() if fmt not in FP8_BLOCKS),
+        tuple(fmt for fmt in mx.OCP_FORMATS if fmt not in FP8_BLOCKS),
         lambda x, scales: _nan_rows(x, scales) & SCALE,
         "a block with NaN is refused (A-6)",
         REFUSED,
@@ -293,12 +331,9 @@ def compare(package: Package, fmt: str, inputs: int) -> Comparison:
     """Convert about that many wild Float32 to *fmt* with the package and with its profile."""
     options = options_of(type(package), fmt)
     if fmt in mx.list_formats():
-        x = wild_rows(fmt, inputs // 32)
-        blocks = mx.quantize(x, fmt, options=options)
-        scales, codes = package.quantize(fmt, x)
-        ours = np.concatenate([blocks.scales, blocks.codes[:, 0]], axis=1).astype(np.int64)
-        theirs = np.concatenate([scales[:, None], codes], axis=1).astype(np.int64)
-        context = (x, blocks.scales[:, 0])
+        x = wild_rows(fmt, inputs // mx.get_format(fmt).block_size)
+        ours, theirs = _quantize(package, fmt, x, options)
+        context = (x, ours[:, 0])
     else:
         x = wild_numbers(fmt, inputs)
         theirs, ours = package.encode(fmt, x).astype(np.int64), _encode(fmt, x, options)
@@ -319,6 +354,22 @@ def compare(package: Package, fmt: str, inputs: int) -> Comparison:
     return Comparison(x.size, ours.size, explained, int(wrong.sum()), first)
 
 
+def _quantize(
+    package: Package, fmt: str, x: np.ndarray, options: mx.QuantizeOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Our codes of rows and the package's, the scale code first."""
+    has_tensor_scale = mx.get_format(fmt).tensor_scale is not None
+    parts = np.array_split(x, len(TENSOR_SCALES)) if has_tensor_scale else [x]
+    results: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for part, scale in zip(parts, TENSOR_SCALES, strict=False):
+        given = (np.float32(scale),) if has_tensor_scale else ()
+        blocks = mx.quantize(part, fmt, options=options, tensor_scale=given[0] if given else None)
+        pairs = (blocks.scales, blocks.codes[:, 0]), package.quantize(fmt, part, *given)
+        for result, (scales, codes) in zip(results, pairs, strict=True):
+            result.append(np.column_stack([scales, codes]).astype(np.int64))
+    return np.concatenate(results[0]), np.concatenate(results[1])
+
+
 def _encode(fmt: str, x: np.ndarray, options: mx.EncodeOptions) -> np.ndarray:
     """Our codes, and REFUSED for the NaNs that the options refuse."""
     refused = np.zeros(x.shape, bool)
@@ -333,7 +384,7 @@ def _encode(fmt: str, x: np.ndarray, options: mx.EncodeOptions) -> np.ndarray:
 
 def rows(inputs: int, names: tuple[str, ...]) -> Iterator[tuple[str, str, str, Comparison]]:
     """Compare every installed package; yields profile, package with version, format and what came out."""
-    for adapter, (name, replaced) in PROFILES.items():
+    for adapter, (name, _) in PROFILES.items():
         if names and name not in names:
             continue
         try:
@@ -341,12 +392,67 @@ def rows(inputs: int, names: tuple[str, ...]) -> Iterator[tuple[str, str, str, C
         except pytest.skip.Exception as missing:
             print(f"{name}: {missing}", file=sys.stderr)
             continue
-        shown = " ".join([name, *(f"{field}={value}" for field, value in replaced.items())])
+        shown = " ".join(_shown(adapter))
         for fmt in (*adapter.numbers, *adapter.blocks):
             yield shown, f"{adapter.package} {adapter.version()}", fmt, compare(package, fmt, inputs)
 
 
+INTRODUCTION = """\
+# Profiles
+
+A profile is a set of options under which refmodel gives the codes of a public implementation, bit for bit:
+
+    mx.quantize(x, "mxfp8_e4m3", options=mx.get_profile("torchao").quantize_options("mxfp8_e4m3"))
+    mx.encode("e4m3", x, options=mx.get_profile("cuda").encode_options("e4m3"))
+
+An option can be replaced as in any dataclass: `dataclasses.replace(options, scale_rule="even")`. The options
+of a block format hold for any block size. A format that a profile does not list is refused, except by `ocp`,
+which has the defaults for every one. `mxref profiles NAME` prints one profile; `tests/profile_table.py`
+compares them with the packages that are installed and, given `--document`, prints this document. All of the
+packages, next to those of `make test`:
+
+    pip install torchao==0.18.0 onnx==1.23.2 gguf==0.19.0 nvidia-modelopt==0.47.0 huggingface_hub \\
+        nvidia-cuda-runtime-cu12==12.9.79 nvidia-cuda-nvcc-cu12==12.9.86 nvidia-cuda-cccl-cu12
+"""
+
+DIFFERENCES_HEAD = """
+## Differences
+
+What a package gives and no option does; `tests/test_profiles.py` asserts each, and that all else is the same.
+"""
+
+
+def document() -> str:
+    """The text of docs/profiles.md."""
+    parts = [INTRODUCTION]
+    for profile in map(mx.get_profile, mx.list_profiles()):
+        parts.append(f"\n## {profile.name}\n\n{profile.summary} *Source*: {profile.source}.\n\n")
+        by_options: dict[str, list[str]] = {}
+        for fmt, changes in profile.changes().items():
+            by_options.setdefault(changes, []).append(fmt)
+        parts.append("| formats | options that differ from the defaults |\n| --- | --- |\n")
+        for changes, formats in by_options.items():
+            parts.append(f"| {', '.join(formats)} | {', '.join(f'`{each}`' for each in changes.split())} |\n")
+        if profile.layouts:
+            layouts = ", ".join(f"{bits} bits `{layout}`" for bits, layout in profile.layouts.items())
+            parts.append(f"\nCodes in bytes: {layouts}.\n")
+    parts.append(DIFFERENCES_HEAD + "\n| profile | formats | codes | reason |\n| --- | --- | --- | --- |\n")
+    for row in DIFFERENCES:
+        names = ", ".join(dict.fromkeys(" ".join(_shown(adapter)) for adapter in row.packages))
+        code = {None: "several", REFUSED: "refused"}.get(row.theirs) or f"{row.theirs:#04x}"
+        parts.append(f"| {names} | {', '.join(row.formats)} | {code} | {row.reason} |\n")
+    return "".join(parts)
+
+
+def _shown(adapter: type[Package]) -> list[str]:
+    name, replaced = PROFILES[adapter]
+    return [name, *(f"{field}={value}" for field, value in replaced.items())]
+
+
 def main(arguments: list[str]) -> int:
+    if arguments == ["--document"]:
+        print(document(), end="")
+        return 0
     inputs = int(arguments[0]) if arguments else 10**6
     failed = 0
     print(f"{'profile':34} {'package':36} {'format':12} {'inputs':>9} {'differ':>8}  explanation")
@@ -365,5 +471,5 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     started = time.monotonic()
     code = main(sys.argv[1:])
-    print(f"{time.monotonic() - started:.0f} s")
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
     sys.exit(code)

@@ -160,6 +160,16 @@ def test_decode_prints_every_code_as_it_is(mxref):
     assert mxref("decode", "e8m0", "-", "--dtype", "float16", stdin="0 fe") == "0.0 inf\n"
 
 
+def test_decode_takes_the_memory_file_of_a_simulation(mxref):
+    Path("dut.hex").write_text("// result\n38\nbc // -1.5\n\n7e\n")
+    assert mxref("decode", "e4m3", "dut.hex") == "1.0 -1.5 448.0\n"
+    mxref("encode", "e2m3", "x.npy", "-o", "codes.hex")
+    mxref("decode", "e2m3", "codes.hex", "-o", "values.npy")
+    expected = [oracle.encode(mx.get_element("e2m3"), float(v)) for v in X.reshape(-1)]
+    values = [float(oracle.to_float(oracle.decode(mx.get_element("e2m3"), code))) for code in expected]
+    assert np.load("values.npy").tolist() == values
+
+
 def test_decode_takes_the_fp8_types_of_safetensors_and_numpy(mxref):
     raw = bytes([0x38, 0xBC, 0x7E])
     header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [3], "data_offsets": [0, 3]}}).encode()
@@ -212,9 +222,11 @@ def test_large_arrays_are_encoded_in_parts_and_in_place_order(mxref, monkeypatch
         ("e3m4:bias=5:ieee", FloatFormat("e3m4:ieee:bias=5", 3, 4, 5, "ieee")),
         ("e3m4:none:bias=3", FloatFormat("e3m4:none", 3, 4, 3)),
         ("e5m3:unsigned:fn", FloatFormat("e5m3:fn:unsigned", 5, 3, 15, "fn", signed=False)),
-        ("e8m0:none:bias=129:unsigned:no-subnormals",
-         FloatFormat("e8m0:none:bias=129:unsigned:no-subnormals", 8, 0, 129, signed=False, subnormals=False)),
-        ("e4m2:unsigned:fn:ignored=2", FloatFormat("e4m2:fn:unsigned:ignored=2", 4, 2, 7, "fn", False, True, 2)),
+        (
+            "e8m0:unsigned:none:no-subnormals:bias=129",
+            FloatFormat("e8m0:none:bias=129:unsigned:no-subnormals", 8, 0, 129, "none", False, False),
+        ),
+        ("e4m2:fn:ignored=2", FloatFormat("e4m2:fn:ignored=2", 4, 2, 7, "fn", ignored_bits=2)),
         ("int5", IntegerFormat("int5", 5, 3)),
         ("int5:fraction=-2", IntegerFormat("int5:fraction=-2", 5, -2)),
         ("e4m3", mx.get_element("e4m3")),
@@ -264,16 +276,22 @@ def test_a_number_format_that_contradicts_itself(text, message, capsys):
         ("e4m3/e8m0", "write ELEMENT/SCALE/SIZE"),
         ("e4m3/e8m0/0", "block_size=0 must be at least 1"),
         ("e4m3/e8m0/65537", "65536 is the most"),
-        ("e4m3/e8m0/x", "block size 'x' is not an integer"),
+        ("e4m3/e8m0/x", "block size 'x' is not an integer, or axis"),
         ("e4m3/int8/32", "a scale is a floating-point format"),
         ("bfloat16/e8m0/32", "unknown element format 'bfloat16'"),
         ("e8m7:ieee/e8m0/32", "an element has 8 at most"),
-        ("e4m3/e8m0/32/e8m0", "tensor_scale='e8m0' must be None or 'float32'"),
+        ("e4m3/ue4m3/32/e8m0", "tensor_scale='e8m0' must be None or 'float32'"),
         ("mxfp9", "unknown block format 'mxfp9'; choose one of: mxfp4_e2m1"),
     ],
 )
 def test_a_block_format_that_contradicts_itself(text, message, capsys):
     assert message in refused(capsys, "quantize", text, "x.npy")
+
+
+def test_formats_shows_a_described_format(mxref):
+    # 3 exponent bits, bias 3, 4 mantissa bits, NaN at the top: 2**(7 - 3) * (1 + 14/16) = 30 is the largest.
+    assert "max normal      0x7e 30" in mxref("formats", "e3m4:fn")
+    assert "int4/bfloat16/64" in mxref("formats", "int4/bfloat16/64")
 
 
 def test_a_described_format_encodes_as_the_oracle_has_it(mxref):
@@ -349,8 +367,8 @@ def test_a_block_file_says_what_it_holds_to_numpy_and_safetensors(mxref):
             assert archive[name].shape == shape
             assert archive[name].tolist() == file.get_tensor(name).tolist()
     assert described["format"]["element"] == {
-        "kind": "float", "name": "e2m1", "exponent_bits": 2, "mantissa_bits": 1, "bias": 1, "specials": "none",
-        "signed": True, "subnormals": True, "ignored_bits": 0,
+        "kind": "float", "name": "e2m1", "exponent_bits": 2, "mantissa_bits": 1, "bias": 1,
+        "specials": "none", "signed": True, "subnormals": True, "ignored_bits": 0,
     }  # fmt: skip
     assert (described["shape"], described["axis"], described["layout"]) == ([4, 70], 0, "low_first")
 
@@ -373,6 +391,57 @@ def test_dequantize_overflow_and_dtype_are_options(mxref):
     exact = float(Fraction(448) * 2**127)
     wide = mxref(*given, "--dtype", "float64", stdin="fe:7e,fe").split()
     assert [float(each) for each in wide[:2]] == [exact, -exact]
+
+
+def test_nvfp4_has_the_scales_of_its_definition_and_survives_a_file(mxref):
+    e2m1, e4m3 = mx.get_element("e2m1"), mx.get_element("e4m3")
+    fmt = mx.get_format("nvfp4")
+    padded = np.pad(X, ((0, 0), (0, 10))).reshape(4, 5, 16)
+    exact = [[[Fraction(float(v)) for v in block] for block in row] for row in padded]
+    amax = max(abs(v) for row in exact for block in row for v in block)
+    tensor_scale = Fraction(float(np.float32(float(amax / (6 * 448)))))
+    scales = [
+        [oracle.encode(e4m3, max(map(abs, block)) / (6 * tensor_scale)) for block in row] for row in exact
+    ]
+    codes = []
+    for row, row_scales in zip(exact, scales, strict=True):
+        for block, code in zip(row, row_scales, strict=True):
+            divisor = Fraction(oracle.to_float(oracle.decode(e4m3, code))) * tensor_scale
+            # A quotient of zero has lost the sign of the number.
+            codes.append([oracle.encode(e2m1, v / divisor) | (8 if v < 0 else 0) for v in block])
+    for suffix in (".npz", ".safetensors"):
+        mxref("quantize", "nvfp4", "x.npy", "-o", f"q{suffix}")
+        blocks = read_blocks(f"q{suffix}")
+        assert blocks.format == fmt
+        assert Fraction(float(blocks.tensor_scale)) == tensor_scale
+        assert blocks.scales.tolist() == scales
+        assert blocks.codes.reshape(-1, 16).tolist() == codes
+    given = ["nvfp4", "x.npy", "-o", "given.npz", "--tensor-scale", "0x3f000000"]
+    mxref("quantize", *given, "--layout", "le", "--scale-position", "first")
+    blocks = read_blocks("given.npz")
+    assert blocks.tensor_scale == np.float32(0.5)
+    mxref("dequantize", "given.npz", "-o", "v.npy", "--dtype", "float64", "--threads", "2")
+    element_values = blocks.codes.view(ml_dtypes.float4_e2m1fn).astype(np.float64)
+    scale_values = blocks.scales.view(ml_dtypes.float8_e4m3fn).astype(np.float64)
+    expected = (element_values * scale_values[..., None] * 0.5).reshape(4, 80)[:, :70]
+    assert np.load("v.npy").tolist() == expected.tolist()
+
+
+def test_one_scale_a_channel_or_for_all_of_an_array(mxref):
+    # INT8 with Float32 scales: amax / 127 * 64 is the scale, and the largest code is 127.
+    mxref("quantize", "int8/float32/axis", "x.npy", "-o", "channel.npz")
+    channel = read_blocks("channel.npz")
+    assert channel.codes.shape == (4, 1, 70)
+    assert channel.scales.dtype == np.uint32
+    expected = [np.float32(Fraction(float(np.abs(row).max())) * 64 / 127) for row in X]
+    assert channel.scales.view(np.float32).tolist() == [[each] for each in expected]
+    assert np.abs(channel.codes.view(np.int8)).max(axis=(1, 2)).tolist() == [127] * 4
+    mxref("quantize", "int8/float32/axis", "x.npy", "-o", "tensor.safetensors", "--axis", "none")
+    tensor = read_blocks("tensor.safetensors")
+    assert (tensor.codes.shape, tensor.axis, tensor.shape) == ((1, 280), None, (4, 70))
+    assert tensor.scales.view(np.float32).tolist() == [max(expected)]
+    mxref("dequantize", "tensor.safetensors", "-o", "v.npy")
+    assert np.abs(np.load("v.npy") - X).max() <= max(expected) / 128
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (1, 1, 33)])
@@ -542,7 +611,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_left_behind(arguments, message
 def description(**changes: object) -> str:
     described: dict[str, object] = {
         "version": 1, "format": describe_format(mx.get_format("mxint8")), "shape": [4, 70], "axis": -1,
-        "layout": "byte", "scale_position": "apart", **changes,
+        "tensor_scale": None, "layout": "byte", "scale_position": "apart", **changes,
     }  # fmt: skip
     return json.dumps({key: value for key, value in described.items() if value != "left out"})
 
@@ -569,8 +638,11 @@ def integer(bits: object) -> dict[str, object]:
         (description(shape="4"), "shape must be a list of integers"),
         (description(shape=[4, 71]), None),
         (description(shape=[4, 97]), "do not fit element codes"),
-        (description(axis=2), "axis must be an integer that is an axis of shape [4, 70]"),
-        (description(axis=0.5), "axis must be an integer"),
+        (description(axis=2), "axis must be null or an integer that is an axis of shape [4, 70]"),
+        (description(axis=0.5), "axis must be null or an integer"),
+        (description(tensor_scale="1"), "tensor_scale must be null or a number with a point"),
+        (description(tensor_scale=1), "tensor_scale must be null or a number with a point"),
+        (description(tensor_scale=1.0), "mxint8 has no tensor scale"),
         (description(layout="le9"), "unknown packing layout 'le9'"),
         (description(layout=["le"]), "unknown packing layout ['le']"),
         (description(layout="ggml"), "layout 'ggml' is for codes of 4 bits"),

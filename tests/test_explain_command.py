@@ -240,7 +240,7 @@ def test_the_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> 
         if kind != "dot":
             assert "--subnormal-input {keep,flush} Subnormal inputs (A-20) (default keep)" in out
         if kind == "block":
-            assert "How the scale follows from the largest magnitude (A-1) (default floor)" in out
+            assert "How a power-of-two scale follows from the largest magnitude (A-1) (default floor)" in out
 
 
 def test_explain_block(capsys: pytest.CaptureFixture[str]) -> None:

@@ -370,7 +370,7 @@ def test_scales_at_every_exponent_and_every_threshold(element, rule, record_prop
     record_property("maxima", bits.size)
 
 
-@pytest.mark.parametrize("arithmetic", ["divide", "multiply", "log2"])
+@pytest.mark.parametrize("arithmetic", ["float32_divide", "float32_multiply", "float32_log2"])
 @pytest.mark.parametrize("rule", ["floor", "ceil", "rceil"])
 @pytest.mark.parametrize("element", [E4M3, E2M3, E2M1, INT8, DESCRIBED[4], DESCRIBED[10]], ids=name)
 def test_scales_in_float32_arithmetic(element, rule, arithmetic):
@@ -389,7 +389,7 @@ def test_scales_in_float32_arithmetic(element, rule, arithmetic):
         want = oracle.convert_block(fmt, FLOAT32, [pattern], options).scale
         assert code == want, f"{pattern:#010x}: got {code:#04x}, want {want:#04x}"
     exact = mx.quantize(values[:, None], fmt, options=replace(options, scale_arithmetic="exact")).scales[:, 0]
-    if arithmetic == "log2":
+    if arithmetic == "float32_log2":
         assert (exact != got).any()
     elif rule != "rceil":
         assert (exact == got).all()
@@ -761,7 +761,7 @@ def test_what_the_options_refuse():
             mx.encode(fmt, nan, overflow="overflow")
         with pytest.raises(mx.DefinitionError):
             oracle.convert(fmt, FLOAT32, 0, EncodeOptions(overflow="overflow"))
-    for scale in (E4M3, UNUSUAL[2], UNUSUAL[1], FloatFormat("e9m0", 9, 0, 255, "fn", False, False)):
+    for scale in (UNUSUAL[1], UNUSUAL[3], FLOAT64):  # without NaN, without NaN, too wide
         with pytest.raises(mx.DefinitionError, match="scale format"):
             mx.quantize(nan, BlockFormat("b", E2M1, scale, 2))
     for field in choices(QuantizeOptions):

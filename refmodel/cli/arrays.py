@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from refmodel.arrayfiles import printable, read_npy
 from refmodel.blocks import Blocks
+from refmodel.cli.common import integer
 from refmodel.descriptions import parse_format
 from refmodel.encoding import code_dtype
 from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, FileError, ShapeError
@@ -38,7 +39,10 @@ NUMBERS_HELP = (
     "text is rows of decimals, hexadecimal floats such as 0x1.8p-3, inf and nan, all rounded to the type of "
     "--bits, to nearest even; or of its bit patterns such as 0x3f800000"
 )
-CODES_HELP = "text is rows of codes in hex, with or without 0x"
+CODES_HELP = (
+    "text is rows of codes in hex, with or without 0x; a .hex file, as $readmemh takes it, is one axis of them, "
+    "and // begins a comment"
+)
 
 
 def add_input_bits(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +63,27 @@ def add_random(parser: argparse.ArgumentParser) -> None:
         help="random integers of stochastic rounding, below 2**random_bits: one for all, or an integer array "
         "that broadcasts to the input",
     )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add how many threads share the work."""
+    parser.add_argument(
+        "--threads", type=integer, default=1, metavar="N", help="threads that share the work (default 1)"
+    )
+
+
+def axis_or_none(text: str) -> int | None:
+    """Return the axis that *text* is, None for ``none``."""
+    return None if text == "none" else integer(text)
+
+
+def read_float32(text: str) -> np.float32:
+    """Return the Float32 number that *text* is, or whose bits it is.
+
+    Raises:
+        DefinitionError, CodeRangeError, ValueRefusedError: As `read_number`.
+    """
+    return np.float32(to_array([read_number(text, "float32")])[0])
 
 
 def add_output(parser: argparse.ArgumentParser, suffixes: Iterable[str] = ARRAY_SUFFIXES) -> None:
@@ -106,7 +131,11 @@ def read_codes(source: str, fmt: NumberFormat | None = None) -> NDArray[Any]:
         return np.array(codes, np.uint64).astype(np.uint8 if fmt is None else code_dtype(fmt))
 
     found = _read(source, "codes")
-    return _rows(found, from_tokens) if isinstance(found, str) else found
+    if not isinstance(found, str):
+        return found
+    if PurePath(source).suffix.lower() == ".hex":
+        return _rows(" ".join(line.partition("//")[0] for line in found.split("\n")), from_tokens)
+    return _rows(found, from_tokens)
 
 
 def read_text_blocks(source: str, format: str) -> Blocks:
@@ -194,7 +223,7 @@ def _read(source: str, content: Content) -> NDArray[Any] | str:
             if (array.dtype.kind == "f") != (content == "numbers") or array.dtype.kind == "U":
                 raise DtypeError(f"standard input: {array.dtype} holds no {content}")
             return array
-    elif PurePath(source).suffix.lower() == ".txt":
+    elif (suffix := PurePath(source).suffix.lower()) == ".txt" or (suffix == ".hex" and content == "codes"):
         if not Path(source).is_file():
             raise FileError(f"{printable(source)}: not a regular file")
         with open(source, "rb") as stream:

@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def one_line(message: str) -> str:
-    """Return a message as one line that no terminal takes for a command, whatever was typed, cut if too long."""
+    """Return a message as one line without control characters, whatever was typed, cut if too long."""
     line = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
         for each in " ".join(message.split())

@@ -6,19 +6,18 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.accumulate import list_rules
 from refmodel.blockfiles import is_block_file, read_blocks
 from refmodel.blocks import Blocks
-from refmodel.cli.arrays import STDIN, Output, add_output, read_numbers
+from refmodel.cli.arrays import STDIN, Output, add_output, read_float32, read_numbers
 from refmodel.cli.common import add_options, quantize_options
 from refmodel.cli.quantize import FORMAT_HELP
 from refmodel.descriptions import parse_format
 from refmodel.dot import dot, matmul
 from refmodel.errors import DefinitionError
-from refmodel.explain.exact import to_array
-from refmodel.explain.source import read_number
 from refmodel.options import QuantizeOptions
 from refmodel.quantization import quantize
 from refmodel.tensors import parse_source, read_array
@@ -79,17 +78,16 @@ def _operand(source: str, format: str | None, arguments: argparse.Namespace) -> 
         return read_blocks(path)
     if format is None:
         raise DefinitionError(f"{source}: is no file of blocks; --format says what blocks to make of numbers")
-    fmt = parse_format(format)
-    return quantize(read_numbers(source, None), fmt, options=quantize_options(arguments, fmt))
+    values = read_numbers(source, None)
+    fmt = parse_format(format, max(1, values.shape[-1]) if values.ndim else None)
+    return quantize(values, fmt, options=quantize_options(arguments, fmt))
 
 
 def _initial(text: str) -> NDArray[Any]:
     """Return what --c means, as an array."""
     try:
-        value = read_number(text, "float32")
+        return np.asarray(read_float32(text))
     except DefinitionError:
         if not os.path.isfile(parse_source(text)[0]):
             raise
         return read_array(text, "numbers")
-    initial: NDArray[Any] = to_array([value]).reshape(())
-    return initial

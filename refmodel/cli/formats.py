@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from refmodel.accumulate import get_rule, list_rules
 from refmodel.cli.common import print_table
+from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.elements import decode
 from refmodel.errors import DefinitionError
 from refmodel.explain.numbers import code_table, number_table
@@ -17,8 +18,6 @@ from refmodel.formats import (
     FloatFormat,
     IntegerFormat,
     NumberFormat,
-    get_format,
-    get_number_format,
     list_formats,
 )
 
@@ -36,7 +35,10 @@ def add(commands: Commands) -> None:
         epilog="example: mxref formats e4m3 --codes",
     )
     formats.add_argument(
-        "format", nargs="?", metavar="FORMAT", help="one block, element or scale format (default: all)"
+        "format",
+        nargs="?",
+        metavar="FORMAT",
+        help="one block, element or scale format, by name or described as in mxref quantize (default: all)",
     )
     formats.add_argument("--codes", action="store_true", help="list all codes of FORMAT and where ties go")
     formats.set_defaults(run=_formats)
@@ -54,8 +56,9 @@ def _formats(arguments: argparse.Namespace) -> None:
                 "--codes lists the codes of one format; name it: mxref formats e4m3 --codes"
             )
         for number, each in enumerate(numbers):
+            lines = code_table(each).to_lines()
             print("\n" * bool(number) + f"{each.name}, all codes")
-            print("\n".join(code_table(each).to_lines()))
+            print("\n".join(lines))
         return
     if blocks:
         _print_blocks(blocks)
@@ -75,9 +78,9 @@ def _formats(arguments: argparse.Namespace) -> None:
 
 def _selected(name: str | None) -> tuple[list[BlockFormat], list[NumberFormat]]:
     """Return the block formats of that name, and what they consist of; or the element or scale format."""
-    if name is not None and name not in list_formats():
-        return [], [get_number_format(name)]
-    blocks = [get_format(each) for each in (list_formats() if name is None else [name])]
+    if name is not None and name not in list_formats() and "/" not in name:
+        return [], [parse_number_format(name)]
+    blocks = [parse_format(each) for each in (list_formats() if name is None else [name])]
     numbers: list[NumberFormat] = [block.element for block in blocks]
     numbers += [block.scale for block in blocks]
     return blocks, list(dict.fromkeys(numbers))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, get_args
 
 from refmodel.blockfiles import BLOCK_SUFFIXES, read_blocks, write_blocks
-from refmodel.blocks import Blocks, dequantize
+from refmodel.blocks import Blocks, dequantize, rows_of
 from refmodel.cli.arrays import (
     NUMBERS_HELP,
     SOURCE_HELP,
@@ -15,11 +15,14 @@ from refmodel.cli.arrays import (
     add_input_bits,
     add_output,
     add_random,
+    add_threads,
+    axis_or_none,
+    read_float32,
     read_numbers,
     read_random,
     read_text_blocks,
 )
-from refmodel.cli.common import add_options, integer, quantize_options
+from refmodel.cli.common import add_options, quantize_options
 from refmodel.cli.encode import add_dtype
 from refmodel.descriptions import parse_format
 from refmodel.layouts import list_layouts
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT_HELP = (
     "block format of `mxref formats`, or a description ELEMENT/SCALE/SIZE, such as e3m4:fn/e8m0/16, with "
-    "number formats as in mxref encode --help"
+    "number formats as in mxref encode --help; SIZE axis is the length of the blocked axis"
 )
 _SUFFIXES = (*BLOCK_SUFFIXES, ".txt")
 
@@ -53,11 +56,18 @@ def add(commands: Commands) -> None:
     quantizer.add_argument("input", metavar="FILE[:NAME]", help=f"{SOURCE_HELP}; {NUMBERS_HELP}")
     quantizer.add_argument(
         "--axis",
-        type=integer,
+        type=axis_or_none,
         default=-1,
-        metavar="N",
-        help="axis along which blocks run (default: the last)",
+        metavar="N|none",
+        help="axis along which blocks run; none for all of the array in C order (default: the last axis)",
     )
+    quantizer.add_argument(
+        "--tensor-scale",
+        metavar="VALUE",
+        help="Float32 scale of the whole array in a format that has one, a number or its bits as 0x3f800000 "
+        "(default: from the largest magnitude)",
+    )
+    add_threads(quantizer)
     add_input_bits(quantizer)
     add_random(quantizer)
     quantizer.add_argument(
@@ -92,6 +102,7 @@ def add(commands: Commands) -> None:
     )
     dequantizer.add_argument("--format", metavar="FORMAT", help="format of blocks in text")
     add_dtype(dequantizer)
+    add_threads(dequantizer)
     dequantizer.add_argument(
         "--overflow",
         choices=get_args(DequantizeOverflow),
@@ -104,10 +115,7 @@ def add(commands: Commands) -> None:
 
 def _quantize(arguments: argparse.Namespace) -> None:
     output = Output(arguments, _SUFFIXES)
-    fmt = parse_format(arguments.format)
-    options = quantize_options(arguments, fmt)
-    values = read_numbers(arguments.input, arguments.bits)
-    blocks = quantize(values, fmt, arguments.axis, options, random=read_random(arguments.random))
+    blocks = _blocks(arguments)
 
     def write(stream: BinaryIO) -> None:
         if output.suffix == ".txt":
@@ -116,6 +124,23 @@ def _quantize(arguments: argparse.Namespace) -> None:
             write_blocks(stream, output.suffix, blocks, arguments.layout, arguments.scale_position)
 
     output.write(blocks.codes.size, write, lambda: _lines(blocks))
+
+
+def _blocks(arguments: argparse.Namespace) -> Blocks:
+    if "/" not in arguments.format:  # before a large input is read
+        parse_format(arguments.format)
+    values = read_numbers(arguments.input, arguments.bits)
+    fmt = parse_format(arguments.format, max(1, rows_of(values.shape, arguments.axis)[1]))
+    scale = arguments.tensor_scale
+    return quantize(
+        values,
+        fmt,
+        arguments.axis,
+        quantize_options(arguments, fmt),
+        random=read_random(arguments.random),
+        tensor_scale=None if scale is None else read_float32(scale),
+        threads=arguments.threads,
+    )
 
 
 def _lines(blocks: Blocks) -> Iterator[str]:
@@ -132,5 +157,5 @@ def _dequantize(arguments: argparse.Namespace) -> None:
         blocks = read_blocks(arguments.input)
     else:
         blocks = read_text_blocks(arguments.input, arguments.format)
-    values = dequantize(blocks, arguments.dtype, overflow=arguments.overflow)
+    values = dequantize(blocks, arguments.dtype, overflow=arguments.overflow, threads=arguments.threads)
     output.array("values", values, as_bits=arguments.hex)

@@ -50,7 +50,7 @@ def float32_scale_exponent(element: ElementFormat, amax: Fraction, options: Quan
     ratio = in_float32(amax)
     if rule == "rceil" and isinstance(ratio, Fraction) and ratio:
         largest = in_float32(decode(element, element.max_code).magnitude)
-        if arithmetic == "multiply":
+        if arithmetic == "float32_multiply":
             ratio = multiplied(ratio, divided(Fraction(1), largest))
         else:
             ratio = divided(ratio, largest)
@@ -59,7 +59,7 @@ def float32_scale_exponent(element: ElementFormat, amax: Fraction, options: Quan
     if ratio == 0:
         return -math.inf
     floor, ceil = floor_log2(ratio), ceil_log2(ratio)
-    if arithmetic == "log2" and floor != ceil:
+    if arithmetic == "float32_log2" and floor != ceil:
         floor, ceil = _rounded_log2(ratio)
     if rule == "rceil":
         return ceil
