@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim test exhaustive lint clean iverilog
+.PHONY: help sim silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -31,8 +31,17 @@ sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL ag
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--vector,VECTOR) $(if $(CLASSES),--classes)
 
+silicon: $(VENV)/.sim  ## replay results recorded from silicon through the model; every bit must match
+## RECORDINGS=DIR         a folder with further recordings, of the layout in silicon/recordings.py
+	@$(BIN)/python -m silicon $(call option,--recordings,RECORDINGS)
+
+mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all its instructions (an hour)
+## COUNT=N                dot products an instruction (default 100000)
+## ONLY=TEXT              instructions or rules whose name holds this
+	@PATH=$(BIN):$$PATH $(BIN)/python -m silicon.simulators $(call option,--count,COUNT) $(call option,--only,ONLY)
+
 test: $(VENV)/.test iverilog  ## every test, both simulators included
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales; an interrupted run is taken up again
 ## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 20 minutes on 2 cores)
@@ -51,6 +60,11 @@ clean:  ## remove build/ and .venv
 $(VENV)/.sim: pyproject.toml | $(BIN)/python
 	@test -e $(VENV)/.test && test $(VENV)/.test -nt pyproject.toml || \
 	  { echo "installing the packages of extra 'sim' into $(VENV) ..." && $(BIN)/pip install -qq --disable-pip-version-check -e '.[sim]'; }
+	@touch $@
+
+$(VENV)/.silicon: pyproject.toml | $(BIN)/python
+	@echo "installing the packages of extra 'silicon' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[silicon]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python

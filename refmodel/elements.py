@@ -123,6 +123,8 @@ def _values(fmt: NumberFormat, codes: NDArray[np.integer[Any]]) -> NDArray[np.fl
         exponent = np.where(subnormal, fmt.emin, field - fmt.bias)
         table = np.ldexp(significand.astype(np.float64), (exponent - fmt.mantissa_bits).astype(np.int32))
         table = np.where(magnitude > fmt.max_code, np.nan, table)
+        if fmt.specials == "fnuz":
+            table = np.where(codes == fmt.sign_mask, np.nan, table)
         if fmt.infinity_code is not None:
             table = np.where(magnitude == fmt.infinity_code, np.inf, table)
         # NaN stays positive whatever its sign bit: one pattern in Float32, 0x7FC00000.

@@ -29,6 +29,8 @@ def check_encoding(fmt: NumberFormat, options: EncodeOptions) -> None:
         raise DefinitionError(
             f"overflow='overflow': {fmt.name} has neither NaN nor infinity to overflow to; use 'saturate'"
         )
+    if isinstance(fmt, FloatFormat) and fmt.specials == "fnuz":
+        raise DefinitionError(f"{fmt.name}: formats without -0 are operands of a rule only; none is encoded")
     if fmt.bits > 32:
         raise DefinitionError(f"{fmt.name}: codes of {fmt.bits} bits cannot be encoded; 32 is the most")
 

@@ -15,15 +15,16 @@ from refmodel.errors import DefinitionError, unknown_name
 
 _T = TypeVar("_T")
 
-Specials: TypeAlias = Literal["none", "fn", "ieee"]
+Specials: TypeAlias = Literal["none", "fn", "ieee", "fnuz"]
 """Which codes are not numbers.
 
 * ``none``: every code is finite.
 * ``fn``: finite with NaN; the magnitude with all bits set is NaN, there is no infinity.
 * ``ieee``: exponent field all ones means infinity (mantissa 0) or NaN.
+* ``fnuz``: finite with NaN, unsigned zero; the code that would be -0 is NaN, every other one is finite.
 """
 
-SPECIALS: tuple[Specials, ...] = ("none", "fn", "ieee")
+SPECIALS: tuple[Specials, ...] = ("none", "fn", "ieee", "fnuz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class FloatFormat:
                 f"format {self.name!r}: exponent_bits={self.exponent_bits} must be at least 1, "
                 f"mantissa_bits={self.mantissa_bits} and ignored_bits={self.ignored_bits} at least 0"
             )
+        if self.specials == "fnuz" and not self.signed:
+            raise DefinitionError(f"format {self.name!r}: fnuz specials take the code of -0 and need a sign")
         if self.specials == "ieee" and self.mantissa_bits == 0:
             raise DefinitionError(f"format {self.name!r}: ieee specials need a mantissa field to hold NaN")
         if self.specials == "ieee" and self.exponent_bits == 1:
@@ -121,13 +124,15 @@ class FloatFormat:
 
     @property
     def nan_codes(self) -> range:
-        """Magnitude codes (sign bit clear) that are NaN; empty where the format has none."""
+        """Magnitude codes (sign bit clear) that are NaN; empty where the format has none, and for ``fnuz``."""
         first = self.max_code + (2 if self.specials == "ieee" else 1)
         return range(first, self.magnitude_mask + 1)
 
     @property
     def quiet_nan_code(self) -> int | None:
         """Code of the NaN with only the first mantissa bit set, or the only NaN; None without NaN (A-15)."""
+        if self.specials == "fnuz":
+            return self.sign_mask
         if self.infinity_code is None:
             return next(iter(self.nan_codes), None)
         return self.infinity_code | (1 << (self.mantissa_bits - 1))
@@ -251,6 +256,9 @@ E8M0 = FloatFormat(
 UE4M3 = FloatFormat(  # NV-FMT-c
     "ue4m3", exponent_bits=4, mantissa_bits=3, bias=7, specials="fn", signed=False, ignored_bits=1
 )
+# Elements of AMD CDNA3: one exponent lower than the OCP formats.
+E4M3FNUZ = FloatFormat("e4m3fnuz", exponent_bits=4, mantissa_bits=3, bias=8, specials="fnuz")
+E5M2FNUZ = FloatFormat("e5m2fnuz", exponent_bits=5, mantissa_bits=2, bias=16, specials="fnuz")
 FLOAT16 = FloatFormat("float16", exponent_bits=5, mantissa_bits=10, bias=15, specials="ieee")
 BFLOAT16 = FloatFormat("bfloat16", exponent_bits=8, mantissa_bits=7, bias=127, specials="ieee")
 FLOAT32 = FloatFormat("float32", exponent_bits=8, mantissa_bits=23, bias=127, specials="ieee")

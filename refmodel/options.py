@@ -323,8 +323,15 @@ class QuantizeOptions(EncodeOptions):
 
 def choices(options_type: type[EncodeOptions]) -> dict[str, tuple[str, ...]]:
     """Return the allowed values of every field of an options class that is a choice among names."""
-    hints = get_type_hints(options_type)
-    return {f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])}
+    if options_type not in _CHOICES:  # evaluating annotations takes a millisecond
+        hints = get_type_hints(options_type)
+        _CHOICES[options_type] = {
+            f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])
+        }
+    return _CHOICES[options_type]
+
+
+_CHOICES: dict[type[EncodeOptions], dict[str, tuple[str, ...]]] = {}
 
 
 def check_choices(options: EncodeOptions) -> None:

@@ -329,11 +329,19 @@ _TRANSFORMER_ENGINE_BLOCKS = QuantizeOptions(
 
 _TRANSFORMER_ENGINE = Profile(
     name="transformer_engine",
-    summary="MXFP8 of Transformer Engine from Float32.",
-    source="documents and source code only: quantize_mxfp8.cuh and ptx.cuh, which run on GPUs alone",
+    summary="MXFP8 and NVFP4 of Transformer Engine from Float32.",
+    source="documents and source code only: quantize_mxfp8.cuh, core_nvfp4.cuh and ptx.cuh, for GPUs alone",
     blocks={
         "mxfp8_e5m2": replace(_TRANSFORMER_ENGINE_BLOCKS, nan_payload="ones"),
         "mxfp8_e4m3": _TRANSFORMER_ENGINE_BLOCKS,
+        "nvfp4": QuantizeOptions(
+            quotient="float32_multiply",
+            tensor_infinity="one",
+            scale_underflow="zero",
+            nan_in_block="per_element",
+            inf_in_block="max_scale",
+            partial_block="refuse",
+        ),
     },
 )
 

@@ -146,7 +146,7 @@ BAD_VECTORS = {
     "unknown B format": (["--b-format", "fp4"], "unknown block format 'fp4'; choose one of: mxfp4_e2m1"),
     "unknown rule": (
         ["--rule", "kahan"],
-        "unknown accumulation rule 'kahan'; choose one of: block32_fp32_add",
+        "unknown accumulation rule 'kahan'; choose one of: block32_exact_fused, block32_fp32_add",
     ),
     "count zero": (["--count", "0"], "count 0 is not between 1 and"),
     "count negative": (["--count", "-5"], "count -5 is not between 1 and"),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks, check_axis
+from refmodel.cli.arrays import read_float32
 from refmodel.cli.common import Parser, add_options, encode_options, integer, integers, quantize_options
 from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.errors import DefinitionError, ShapeError
@@ -92,6 +93,12 @@ def _add_block(kinds: argparse._SubParsersAction[Parser]) -> None:
     )
     block.add_argument(
         "--axis", type=integer, default=-1, help="blocked axis of the tensor (default: the last)"
+    )
+    block.add_argument(
+        "--tensor-scale",
+        metavar="VALUE",
+        help="Float32 scale of the whole array in a format that has one, a number or its bits as 0x3f800000 "
+        "(default: from the largest magnitude of the values explained, not of the whole tensor)",
     )
     block.add_argument("--random", type=integers, metavar="N,...", help="random integers, one or one a value")
     block.add_argument("--detail", metavar="I,...|all", help="elements to explain in full (default: none)")
@@ -186,7 +193,15 @@ def _block(arguments: argparse.Namespace) -> None:
                 f"--detail {detail}: give element numbers separated by commas, or all"
             ) from None
     options = quantize_options(arguments, block_format)
-    explanation = explain_block(values, block_format, options, random=arguments.random, detail=detail or ())
+    scale = arguments.tensor_scale
+    explanation = explain_block(
+        values,
+        block_format,
+        options,
+        random=arguments.random,
+        tensor_scale=None if scale is None else read_float32(scale),
+        detail=detail or (),
+    )
     _print(explanation, arguments)
 
 

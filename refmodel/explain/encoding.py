@@ -16,7 +16,7 @@ from refmodel.explain.exact import (
 )
 from refmodel.explain.rounding import Position, decide, locate, overflows
 from refmodel.explain.tree import Step
-from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.formats import FLOAT32, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions
 
 # Section of MX v1.0 that describes an element format.
@@ -103,6 +103,11 @@ def encode_number(
     return _with_sign(fmt, exact, code, options, encoded)
 
 
+def encode_float32(number: Exact) -> Encoded:
+    """Return the Float32 nearest to a number: ties to even, beyond the range infinity (A-30)."""
+    return encode_number(FLOAT32, number, EncodeOptions(overflow="overflow"), None, 0)
+
+
 def _underflows(fmt: FloatFormat, exact: Exact, options: EncodeOptions, random: int | None) -> bool:
     """Return whether a number is NaN for being too small for a format without zero."""
     if fmt.subnormals or options.unsigned_underflow == "minimum" or exact.magnitude == 0:
@@ -151,7 +156,7 @@ def _grid_step(fmt: NumberFormat, exact: Exact, position: Position) -> Step:
         return Step("binade", text, value="0", ids=("MX-5.4.1-d", "A-11"))
     if exponent >= fmt.emin:
         text = f"floor(log2) is {exponent}, not below emin = {fmt.emin}: normal, steps of {spacing}"
-        ids: tuple[str, ...] = ("MX-5.3-a",) if fmt.signed else ("MX-5.4.1-a",)
+        ids: tuple[str, ...] = ("MX-5.3-a",) if fmt.subnormals else ("MX-5.4.1-a",)
     elif fmt.subnormals:
         exponent = fmt.emin
         text = f"floor(log2) is {position.exponent}, below emin = {fmt.emin}: subnormal, steps of {spacing}"

@@ -1,7 +1,7 @@
 """The oracle: MX v1.0 written out a second time, in plain integers and fractions.
 
 It exists to judge the numpy model, the vectors and the RTL, so it is written to be read beside
-the specification and shares nothing with the model but the descriptions of formats and options. One idea a
+the specification and shares nothing with the model but the descriptions of formats, options and rules. One idea a
 module:
 
 * `exact`    numbers without rounding: a `fractions.Fraction`, the sign of zero, Inf, NaN
@@ -13,6 +13,10 @@ module:
 * `dots`     dot products of blocks (MX-6.1, MX-6.2) under the two accumulation rules
 * `fast`     `quantize_block` and `dot` once more on integers only, for judging millions of blocks;
              tests/test_oracle.py holds them to the readable definitions
+* `fixed`    numbers as integers in one tiny unit, and every rounding a rule can name
+* `rules`, `groups`
+             dot products under any `AccumulationRule`, by the steps of its description
+* `machines` the dot products of real machines, as their sources tell them; knows no rule, only names
 
 Codes and Float32 results are plain ``int``; nothing here knows the name of any format.
 """

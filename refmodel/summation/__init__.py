@@ -1,0 +1,1 @@
+"""Evaluation of accumulation rules on arrays."""

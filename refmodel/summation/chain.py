@@ -1,0 +1,267 @@
+"""One run of a rule: groups of elements, one after the other, onto a running value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import lcm
+
+import numpy as np
+
+from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
+from refmodel.blocks import Blocks
+from refmodel.formats import ElementFormat, ScaleFormat
+from refmodel.operands import Operand
+from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
+from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
+from refmodel.summation.exact import exact_group_sums, float32_group_sums, whole_sums
+from refmodel.summation.late import add_second_aligned, addends
+from refmodel.summation.pairs import Pair, with_special
+from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
+from refmodel.summation.sequential import extend_chain, group_value, rounded_products
+
+# Products worked on at a time: their float64 temporaries stay within a level-2 cache.
+_BATCH = 1 << 15
+# Elements of both operands decoded at a time; more where one contraction may take them all.
+_DECODED = 1 << 16
+_DECODED_WHOLE = 1 << 19
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run works on.
+
+    Attributes:
+        rule: The rule; its promote_every and split_k are the caller's.
+        a, b: Operands [rows, ...].
+        rows_a, rows_b: Which rows.
+        outer: Whether every row meets every row, or each its own.
+    """
+
+    rule: AccumulationRule
+    a: Operand
+    b: Operand
+    rows_a: slice
+    rows_b: slice
+    outer: bool
+
+    def evaluate(self, start: int, stop: int, running: Array) -> Array:
+        """Return the result of elements *start* to *stop* from *running* [*batch], float64 of acc_format."""
+        rule, size = self.rule, self._group_size(start, stop)
+        if sums_exactly(rule) and rule.group_size == "all":
+            return self._whole_sum(start, stop, running)
+        if rule.group_size == "all" and stop == start:
+            return Rounder.of(rule).add(running, np.zeros(running.shape))
+        for pair, groups in self._chunks(start, stop, size, _DECODED):
+            if rule.acc_in_align:
+                running = self._in_align(pair, groups, size, running)
+            else:
+                running = self._late(pair, groups, size, running)
+        return running
+
+    def _group_size(self, start: int, stop: int) -> int:
+        match self.rule.group_size:
+            case "all":
+                return max(1, stop - start)
+            case "block":
+                assert isinstance(self.a, Blocks)
+                return self.a.format.block_size
+            case size:
+                return size
+
+    def _chunks(self, start: int, stop: int, size: int, elements: int) -> Iterator[tuple[Pair, int]]:
+        """Decode elements in whole groups and blocks; yield a pair and its number of groups."""
+        block = self.a.format.block_size if isinstance(self.a, Blocks) else 1
+        least = lcm(size, block)
+        rows = (self.rows_a.stop - self.rows_a.start) + (self.rows_b.stop - self.rows_b.start)
+        scale_elements = scales_elements(self.rule, self.a, self.b)
+        step = least * max(1, elements // (least * rows))
+        for first in range(start, stop, step):
+            columns = slice(first, min(first + step, stop))
+            pair = Pair(
+                decode_operand(self.a, self.rule, (self.rows_a, columns), size, scale_elements),
+                decode_operand(self.b, self.rule, (self.rows_b, columns), size, scale_elements),
+                self.outer,
+            )
+            yield pair, len(pair.a.values) // size
+
+    def _formats(self) -> tuple[tuple[ElementFormat, ElementFormat], tuple[ScaleFormat, ScaleFormat] | None]:
+        """Element formats, and scale formats where scales enter the products."""
+        formats = _element(self.a), _element(self.b)
+        if self.rule.scale_apply != "product_exponent":
+            return formats, None
+        if isinstance(self.a, Blocks) and isinstance(self.b, Blocks):
+            return formats, (self.a.format.scale, self.b.format.scale)
+        return formats, None
+
+    def _whole_sum(self, start: int, stop: int, running: Array) -> Array:
+        """The whole run is one group of exact products."""
+        rule = self.rule
+        rounder = Rounder.of(rule)
+        in_align = rule.acc_in_align
+        block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
+        terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
+        for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
+            portions = _portions(groups, running.size)
+            found = whole_sums(pair, *self._formats(), rule, groups, block, portions)
+            terms = add_terms(terms, found)
+        if in_align:
+            return rounder.add(running, *terms)
+        if rule.group_round is not None:
+            terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+        return rounder.add(running, *terms)
+
+    def _in_align(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
+        rule = self.rule
+        rounder = Rounder.of(rule)
+        if rule.order == "fma_chain":
+            running = _flush(running, rule) if rule.daz_c else running
+            for first, count in _portions(groups * size, running.size):
+                part = pair.groups(first, count, 1).without_axis(0)
+                running = extend_chain(running, rounded_products(part, rule), rounder)
+            return running
+        for group in range(groups):
+            part = pair.groups(group, 1, size).without_axis(1)
+            if rule.daz_c:
+                running = _flush(running, rule)
+            if rule.align_bits is None:
+                terms = exact_group_sums(pair, *self._formats(), rule, group, 1, size)
+                terms = [term[0] for term in terms]
+                if rule.zero_sign == "from_plus":
+                    terms.append(np.zeros(running.shape))
+                running = rounder.add(running, *terms)
+            else:
+                running = self._align_with_running(pair, part, group, size, running, rounder)
+        return running
+
+    def _align_with_running(
+        self, pair: Pair, part: Pair, group: int, size: int, running: Array, rounder: Rounder
+    ) -> Array:
+        rule = self.rule
+        scale = None
+        if rule.term_exponent == "scale_only":
+            inner = rule.inner_group
+            count = size // inner
+            grouped = pair.groups(group * count, count, inner)
+            terms, exponents, special = scaled_group_terms(
+                grouped, pair.scales(group * count, count, inner), rule
+            )
+        else:
+            terms, exponents, special = product_terms(part, rule)
+            scales = pair.scales_of_group(group, size) if rule.scale_apply == "product_exponent" else None
+            scale, special = group_scale(part, scales, special)
+        finite = np.isfinite(running)
+        if not finite.all():
+            special = (0.0 if special is None else special) + np.where(finite, 0.0, running)
+            running = np.where(finite, running, 0.0)
+        total, _ = aligned_sum(terms, exponents, rule, running, scale)
+        if rule.zero_sign == "ieee" and (total == 0).any():
+            minus = part.all_negative() & np.signbit(running)
+            total = np.where(total == 0, np.where(minus, -0.0, 0.0), total)
+        result = rounder.round(total)
+        return result if special is None else np.where(special != 0, special, result)
+
+    def _late(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
+        rule = self.rule
+        rounder = Rounder.of(rule)
+        if rounder.is_float32 and self._sums_blocks_in_float32():
+            return self._float32_blocks(pair, groups, size, running)
+        for first, count in _portions(groups, running.size * size):
+            part = pair.groups(first, count, size)
+            if rule.stage2 is not None:
+                running = self._second(pair, part, first, count, running)
+                continue
+            if rule.order != "fused":
+                terms = [group_value(part, rule)]
+            elif rule.align_bits is None:
+                terms = exact_group_sums(pair, *self._formats(), rule, first, count, size)
+            else:
+                terms = self._aligned_late(pair, part, first, count, size)
+            scales = pair.scales(first, count, size) if rule.scale_apply in MULTIPLIES_SUM else None
+            terms = addends(terms, part, scales, rule)
+            running = self._add_in_order(running, terms, rounder)
+        return running
+
+    def _sums_blocks_in_float32(self) -> bool:
+        """Whether groups are exact sums, rounded to Float32 to nearest even and added as that."""
+        rule = self.rule
+        exact = sums_exactly(rule) and rule.group_round == "RNE" and rule.group_format in (None, "fp32")
+        plain = rule.zero_sign == "from_plus" and not rule.daz_c and not rule.dot_shift
+        return exact and plain and rule.scale_apply == "product_exponent"
+
+    def _float32_blocks(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
+        single = running.astype(np.float32)
+        for first, count in _portions(groups, running.size):
+            for each in float32_group_sums(pair, *self._formats(), first, count, size):
+                single += each
+        return single.astype(np.float64)
+
+    def _add_in_order(self, running: Array, terms: list[Array], rounder: Rounder) -> Array:
+        """Add the sums of terms [groups, *batch], group after group."""
+        rule = self.rule
+        is_rounded = rule.group_round is not None or rule.order != "fused"
+        if is_rounded and rounder.is_float32 and not rule.daz_c:
+            single, (addend,) = running.astype(np.float32), terms
+            for each in addend.astype(np.float32):
+                single += each
+            return single.astype(np.float64)
+        for position in range(len(terms[0])):
+            if rule.daz_c:
+                running = _flush(running, rule)
+            if is_rounded:
+                running = rounder.add_rounded(running, terms[0][position])
+            else:
+                running = rounder.add(running, *(term[position] for term in terms))
+        return running
+
+    def _aligned_late(self, pair: Pair, part: Pair, first: int, count: int, size: int) -> list[Array]:
+        rule = self.rule
+        terms, exponents, special = product_terms(part, rule)
+        group_scales = None
+        if rule.scale_apply == "product_exponent":
+            group_scales = pair.scales(first, count, size)
+        scale, special = group_scale(part, group_scales, special)
+        total, _ = aligned_sum(terms, exponents, rule, scale=scale)
+        if rule.zero_sign == "ieee" and (total == 0).any():
+            total = np.where(total == 0, np.where(part.all_negative(), -0.0, 0.0), total)
+        return with_special([total], special)
+
+    def _second(self, pair: Pair, part: Pair, first: int, count: int, running: Array) -> Array:
+        rule = self.rule
+        terms, exponents, special = product_terms(part, rule)
+        negative = part.all_negative() if rule.zero_sign == "ieee" else None
+        step = {"contiguous": [slice(None)], "even_odd": [slice(0, None, 2), slice(1, None, 2)]}
+        step["round_robin_4"] = [slice(i, None, 4) for i in range(4)]
+        step["pairs"] = [slice(i, i + 2) for i in range(0, len(terms), 2)]
+        scales = pair.scales(first, count, len(terms)) if rule.scale_apply == "product_exponent" else None
+        scale, special = group_scale(part, scales, special)
+        parts = [aligned_sum(terms[s].copy(), exponents[s], rule, scale=scale) for s in step[rule.layout]]
+        for position in range(count):
+            if rule.daz_c:
+                running = _flush(running, rule)
+            zero = np.zeros(running.shape)
+            if negative is not None:
+                zero = np.where(negative[position] & np.signbit(running), -0.0, 0.0)
+            running = add_second_aligned(
+                [(value[position], exponent[position]) for value, exponent in parts],
+                np.zeros(running.shape) if special is None else special[position],
+                running, rule, zero,
+            )  # fmt: skip
+        return running
+
+
+def _element(operand: Operand) -> ElementFormat:
+    return operand.format.element if isinstance(operand, Blocks) else operand.format
+
+
+def _portions(groups: int, products: int) -> Iterator[tuple[int, int]]:
+    """Split a number of groups of so many products each into portions of about _BATCH products."""
+    step = max(1, _BATCH // max(1, products))
+    for first in range(0, groups, step):
+        yield first, min(step, groups - first)
+
+
+def _flush(running: Array, rule: AccumulationRule) -> Array:
+    """Count subnormal running values as zero (daz_c)."""
+    tiny = np.abs(running) < 2.0 ** smallest_normal_exponent(rule.acc_format)
+    return np.where(tiny, np.copysign(0.0, running) if rule.daz_sign == "keep" else 0.0, running)
