@@ -203,6 +203,15 @@ def check_tensor_scale(format: BlockFormat, tensor_scale: float | np.float32 | N
         return None
     if tensor_scale is None:
         return np.float32(1)
+    return as_tensor_scale(tensor_scale)
+
+
+def as_tensor_scale(tensor_scale: float | np.float32) -> np.float32:
+    """Return *tensor_scale* as Float32.
+
+    Raises:
+        DefinitionError: If it is not a positive finite Float32.
+    """
     with np.errstate(over="ignore"):
         scale = np.float32(tensor_scale)
     if float(scale) != float(tensor_scale) or not 0 < scale < np.inf:

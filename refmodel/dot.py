@@ -32,8 +32,8 @@ def dot(
         c: Initial value, float32, broadcast to [...]; +0 when None.
 
     Returns:
-        float32 [...], whose bits are normative for the rule; a rule with a narrower result format gives values of
-        that format. NaN has the bits `AccumulationRule.nan_float32`.
+        float32 [...], whose bits are normative for the rule; a rule with a narrower result format gives
+        values of that format. NaN has the bits `AccumulationRule.nan_float32`.
 
     Raises:
         UnknownNameError: If there is no such rule.
@@ -121,7 +121,7 @@ def _as_rows(operand: Operand, rows: int) -> Operand:
     if isinstance(operand, Blocks):
         *_, blocks, size = operand.codes.shape
         codes, scales = operand.codes.reshape(rows, blocks, size), operand.scales.reshape(rows, blocks)
-        return Blocks(operand.format, codes, scales)
+        return Blocks(operand.format, codes, scales, tensor_scale=operand.tensor_scale)
     return Elements(
         operand.format, operand.codes.reshape(rows, operand.codes.shape[-1]), operand.tensor_scale
     )

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from refmodel.accumulate import get_rule, list_rules
+from refmodel.accumulate import get_rule, list_rules, list_unverified_rules, to_toml
 from refmodel.cli.common import print_table
 from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.elements import decode
@@ -43,9 +43,21 @@ def add(commands: Commands) -> None:
     formats.add_argument("--codes", action="store_true", help="list all codes of FORMAT and where ties go")
     formats.set_defaults(run=_formats)
 
-    commands.add_parser(
-        "rules", help="list the accumulation rules", description="List the accumulation rules."
-    ).set_defaults(run=_rules)
+    rules = commands.add_parser(
+        "rules",
+        help="list the accumulation rules",
+        description="List the accumulation rules by maker, with how well known each is (A, V, B, C, D) "
+        "and its source; or say what one rule does.",
+        epilog="example: mxref rules nv_mxf8f6f4 --toml",
+    )
+    rules.add_argument("rule", nargs="?", metavar="RULE", help="one rule (default: all)")
+    rules.add_argument("--toml", action="store_true", help="print the fields of RULE as TOML")
+    rules.add_argument(
+        "--allow-unverified",
+        action="store_true",
+        help="show machines whose numerics are not public, too (confidence U); their rules are stand-ins",
+    )
+    rules.set_defaults(run=_rules)
 
 
 def _formats(arguments: argparse.Namespace) -> None:
@@ -97,7 +109,26 @@ def _print_blocks(blocks: Sequence[BlockFormat]) -> None:
 
 
 def _rules(arguments: argparse.Namespace) -> None:
-    for rule in map(get_rule, list_rules()):
-        print(rule.name)
-        text = f"{rule.summary} [{rule.source}]"
-        print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
+    if arguments.rule is None:
+        if arguments.toml:
+            raise DefinitionError(
+                "--toml prints the fields of one rule; name it: mxref rules nv_mxf8f6f4 --toml"
+            )
+        names = list_rules() + (list_unverified_rules() if arguments.allow_unverified else ())
+        for name in names:
+            rule = get_rule(name, allow_unverified=True)
+            print(name)
+            _print_indented(f"{rule.confidence}: {rule.source}")
+        return
+    rule = get_rule(arguments.rule, allow_unverified=arguments.allow_unverified)
+    if arguments.toml:
+        print(to_toml(rule), end="")
+        return
+    print(rule.name)
+    _print_indented(rule.summary)
+    _print_indented(f"elements: {', '.join(rule.elements) or 'any'}")
+    _print_indented(f"confidence {rule.confidence}: {rule.source}")
+
+
+def _print_indented(text: str) -> None:
+    print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))

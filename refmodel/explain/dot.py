@@ -28,7 +28,7 @@ from refmodel.explain.exact import (
 from refmodel.explain.tree import Explanation, Step, Table
 from refmodel.formats import FLOAT32, ElementFormat
 
-_EXPLAINED = ("block32_fp32_add", "exact_fp32")
+_EXPLAINED = get_rule("exact_fp32"), get_rule("block32_fp32_add")
 
 
 def explain_dot(
@@ -50,13 +50,15 @@ def explain_dot(
 
     Raises:
         ShapeError: If there is more than one dot product.
-        DefinitionError: If a scale is no power of two, as those of nvfp4.
+        DefinitionError: If a scale is no power of two, as those of nvfp4, or the rule is not exact_fp32
+            or block32_fp32_add.
         ExplanationError: If the stages do not lead to the model's bits, which is a defect of refmodel.
         MxError: What `refmodel.dot` raises.
     """
     rule = get_rule(rule)
-    if rule.name not in _EXPLAINED or rule != get_rule(rule.name):
-        raise DefinitionError(f"rule {rule.name!r} is not explained; choose one of: {', '.join(_EXPLAINED)}")
+    if rule not in _EXPLAINED:
+        names = " and ".join(each.name for each in _EXPLAINED)
+        raise DefinitionError(f"rule {rule.name!r}: dot products are explained under {names} only")
     for fmt in (a.format, b.format):
         if not fmt.scale.is_power_of_two:
             raise DefinitionError(

@@ -1,8 +1,9 @@
 """Splitting operands into bands of magnitudes whose products a float64 contraction adds exactly.
 
-Numbers that are multiples of 2**low and below 2**high in magnitude are integers of high - low bits. A sum of k products
-of a p-bit and an r-bit integer has at most p + r + ceil(log2 k) bits; where that is 53 or less every partial sum is a
-float64, so the order does not matter and a BLAS product gives the exact sum. Wider operands are split.
+Numbers that are multiples of 2**low and below 2**high in magnitude are integers of high - low bits. A sum of
+k products of a p-bit and an r-bit integer has at most p + r + ceil(log2 k) bits; where that is 53 or less
+every partial sum is a float64, so the order does not matter and a BLAS product gives the exact sum. Wider
+operands are split.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def splits(
         return None
     bands_a, bands_b = _split(a, cuts_a), _split(b, cuts_b)
     if len(bands_a) == len(bands_b) == 2:
-        # What has a high factor is a multiple of the lower of the two grids times the other's lowest bit, and one
-        # contraction adds it all if it is narrow enough from there.
+        # What has a high factor is a multiple of the lower of the two grids times the other's lowest bit, and
+        # one contraction adds it all if it is narrow enough from there.
         grid = min(cuts_a[0] - digits[0] + 1 - spans[0][0], cuts_b[0] - digits[1] + 1 - spans[1][0])
         if sum(high - low for low, high in spans) - grid <= limit:
             high = np.concatenate([bands_a[1], bands_a[0]]), np.concatenate([b, bands_b[1]])

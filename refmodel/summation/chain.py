@@ -8,7 +8,7 @@ from math import lcm
 
 import numpy as np
 
-from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
+from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule, Rounding
 from refmodel.blocks import Blocks
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
@@ -115,10 +115,12 @@ class Run:
         rule = self.rule
         rounder = Rounder.of(rule)
         if rule.order == "fma_chain":
-            running = _flush(running, rule) if rule.daz_c else running
-            for first, count in _portions(groups * size, running.size):
-                part = pair.groups(first, count, 1).without_axis(0)
-                running = extend_chain(running, rounded_products(part, rule), rounder)
+            step = size if rule.daz_c else groups * size
+            for start in range(0, groups * size, step):
+                running = _flush(running, rule) if rule.daz_c else running
+                for first, count in _portions(step, running.size):
+                    part = pair.groups(start + first, count, 1).without_axis(0)
+                    running = extend_chain(running, rounded_products(part, rule), rounder)
             return running
         for group in range(groups):
             part = pair.groups(group, 1, size).without_axis(1)
@@ -155,8 +157,8 @@ class Run:
             special = (0.0 if special is None else special) + np.where(finite, 0.0, running)
             running = np.where(finite, running, 0.0)
         total, _ = aligned_sum(terms, exponents, rule, running, scale)
-        if rule.zero_sign == "ieee" and (total == 0).any():
-            minus = part.all_negative() & np.signbit(running)
+        if has_signed_zeros(rule, rule.acc_round) and (total == 0).any():
+            minus = part.zero_is_negative(rule.acc_round, running)
             total = np.where(total == 0, np.where(minus, -0.0, 0.0), total)
         result = rounder.round(total)
         return result if special is None else np.where(special != 0, special, result)
@@ -222,32 +224,40 @@ class Run:
             group_scales = pair.scales(first, count, size)
         scale, special = group_scale(part, group_scales, special)
         total, _ = aligned_sum(terms, exponents, rule, scale=scale)
-        if rule.zero_sign == "ieee" and (total == 0).any():
-            total = np.where(total == 0, np.where(part.all_negative(), -0.0, 0.0), total)
+        mode = rule.group_round or rule.acc_round
+        if has_signed_zeros(rule, mode) and (total == 0).any():
+            total = np.where(total == 0, np.where(part.zero_is_negative(mode), -0.0, 0.0), total)
         return with_special([total], special)
 
     def _second(self, pair: Pair, part: Pair, first: int, count: int, running: Array) -> Array:
         rule = self.rule
         terms, exponents, special = product_terms(part, rule)
-        negative = part.all_negative() if rule.zero_sign == "ieee" else None
+        signed = has_signed_zeros(rule, rule.acc_round)
         step = {"contiguous": [slice(None)], "even_odd": [slice(0, None, 2), slice(1, None, 2)]}
         step["round_robin_4"] = [slice(i, None, 4) for i in range(4)]
         step["pairs"] = [slice(i, i + 2) for i in range(0, len(terms), 2)]
         scales = pair.scales(first, count, len(terms)) if rule.scale_apply == "product_exponent" else None
         scale, special = group_scale(part, scales, special)
-        parts = [aligned_sum(terms[s].copy(), exponents[s], rule, scale=scale) for s in step[rule.layout]]
+        lanes = [lane for lane in step[rule.layout] if len(terms[lane])]
+        parts = [aligned_sum(terms[lane].copy(), exponents[lane], rule, scale=scale) for lane in lanes]
         for position in range(count):
             if rule.daz_c:
                 running = _flush(running, rule)
             zero = np.zeros(running.shape)
-            if negative is not None:
-                zero = np.where(negative[position] & np.signbit(running), -0.0, 0.0)
+            if signed:
+                minus = part.at(position).zero_is_negative(rule.acc_round, running)
+                zero = np.where(minus, -0.0, zero)
             running = add_second_aligned(
                 [(value[position], exponent[position]) for value, exponent in parts],
                 np.zeros(running.shape) if special is None else special[position],
                 running, rule, zero,
             )  # fmt: skip
         return running
+
+
+def has_signed_zeros(rule: AccumulationRule, mode: Rounding) -> bool:
+    """Return whether an exactly zero sum of a group may be -0."""
+    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and mode == "RD")
 
 
 def _element(operand: Operand) -> ElementFormat:

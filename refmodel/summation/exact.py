@@ -1,7 +1,7 @@
 """Exact sums of products, as few float64 terms whose exact sum they are.
 
-Operands are contracted by BLAS in bands of magnitudes, see `refmodel.summation.bands`; formats too wide for that
-are added product by product.
+Operands are contracted by BLAS in bands of magnitudes, see `refmodel.summation.bands`; formats too wide for
+that are added product by product.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 from math import gcd
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +22,24 @@ from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.pairs import Pair, with_special
 from refmodel.summation.rounder import Array, multiply_exactly, to_float32
 
+Formats: TypeAlias = tuple[ElementFormat, ElementFormat]
+ScaleFormats: TypeAlias = tuple[ScaleFormat, ScaleFormat]
+
 _FLOAT32_DIGITS = 24
 # Terms that the exact sum of a block may have.
 _TERMS = 64
 
 
 def exact_group_sums(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    rule: AccumulationRule, first: int, count: int, size: int,
-) -> list[Array]:  # fmt: skip
-    """Return terms [count, *batch] whose sum is the exact sum of products of each group, NaN and Inf included.
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    rule: AccumulationRule,
+    first: int,
+    count: int,
+    size: int,
+) -> list[Array]:
+    """Return terms [count, *batch] whose sum is the exact sum of products of each group, with NaN and Inf.
 
     Args:
         pair: Operands [K, rows], unscaled.
@@ -46,28 +55,35 @@ def exact_group_sums(
 
 
 def float32_group_sums(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    first: int, count: int, size: int,
-) -> NDArray[np.float32]:  # fmt: skip
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    first: int,
+    count: int,
+    size: int,
+) -> NDArray[np.float32]:
     """Return exact sums of the products of each group, rounded to Float32 to nearest even; a zero sum is +0.
 
-    Where an unscaled sum has at most 24 bits, and scales keep away from the ends of Float32's range, Float32 BLAS gives
-    the exact sum, so nothing is rounded.
+    Where an unscaled sum has at most 24 bits, and scales keep away from the ends of Float32's range, Float32
+    BLAS gives the exact sum, so nothing is rounded.
     """
-    terms, special = _float32_product(pair, formats, scale_formats, first, count, size), None
-    if terms is None:
-        exact, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
-        terms = to_float32(exact)
-    if special is not None:
-        terms = np.where(special != 0, special.astype(np.float32), terms)
-    terms += np.float32(0)  # -0 becomes +0
-    return terms
+    found = _float32_product(pair, formats, scale_formats, first, count, size)
+    if found is not None:
+        found += np.float32(0)  # makes -0 of a sum +0
+        return found
+    terms, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
+    found = to_float32(terms)
+    return found if special is None else np.where(special != 0, special.astype(np.float32), found)
 
 
 def _float32_product(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    first: int, count: int, size: int,
-) -> NDArray[np.float32] | None:  # fmt: skip
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    first: int,
+    count: int,
+    size: int,
+) -> NDArray[np.float32] | None:
     """Return the exact sums if Float32 arithmetic gives them, else None."""
     bits = sum(high - low for low, high in map(format_span, formats)) + (size - 1).bit_length()
     if bits > _FLOAT32_DIGITS or not pair.is_finite:
@@ -100,9 +116,13 @@ def _scaled_span(element: ElementFormat, scales: Scales) -> Span:
 
 
 def _finite_group_sums(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    first: int, count: int, size: int,
-) -> tuple[list[Array], Array | None]:  # fmt: skip
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    first: int,
+    count: int,
+    size: int,
+) -> tuple[list[Array], Array | None]:
     """Return terms of the finite products of each group, and the sums of the others, None for none."""
     unit = size if scale_formats is None or pair.a.block == 0 else gcd(size, pair.a.block)
     per_group = size // unit
@@ -124,11 +144,11 @@ def _finite_group_sums(
 
 def _unit_sums(
     units: Pair,
-    formats: tuple[ElementFormat, ElementFormat],
-    scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
     factors: tuple[Array, ...] | None,
 ) -> list[Array]:
-    """Exact sums over the first axis of finite [k, units, rows] operands, times their factors [units, rows]."""
+    """Exact sums over the first axis of finite operands [k, units, rows], times factors [units, rows]."""
     a, b = units.a.values, units.b.values
     digits = precision(formats[0]), precision(formats[1])
     most = max(len(a), 4)
@@ -159,9 +179,7 @@ def _sums_by_product(units: Pair, factors: tuple[Array, ...] | None) -> list[Arr
     return exact_sum(np.concatenate(multiply_exactly(a, b)))
 
 
-def _fits(
-    formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat], k: int
-) -> bool:
+def _fits(formats: Formats, scale_formats: ScaleFormats, k: int) -> bool:
     """Whether elements times scales stay as exact: power-of-two scales move a block as a whole."""
     if all(f.mantissa_bits == 0 for f in scale_formats):
         return True
@@ -170,9 +188,14 @@ def _fits(
 
 
 def whole_sums(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    rule: AccumulationRule, blocks: int, size: int, portions: Iterable[tuple[int, int]],
-) -> list[Array]:  # fmt: skip
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    rule: AccumulationRule,
+    blocks: int,
+    size: int,
+    portions: Iterable[tuple[int, int]],
+) -> list[Array]:
     """Return terms [*batch] whose sum is that of all products of a pair, scales included.
 
     Args:
@@ -198,9 +221,12 @@ def whole_sums(
 
 
 def _scaled(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    blocks: int, size: int,
-) -> tuple[Pair, tuple[int, int]]:  # fmt: skip
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    blocks: int,
+    size: int,
+) -> tuple[Pair, tuple[int, int]]:
     """Return a pair of scaled values [K, 1, rows], and the significant bits of its operands."""
     whole = pair.groups(0, blocks, size)
     scales = None if scale_formats is None else pair.scales(0, blocks, size)
@@ -217,12 +243,13 @@ def _scaled(
 def _binned_sum(terms: Iterable[Array], spans: tuple[Span, Span], products: int) -> list[Array]:
     """Return the exact sum of terms [n, *batch], each a sum of some of *products* products of such spans.
 
-    Every term is cut at fixed exponents, and what lies between two of them is added in a float64 of its own: adding
-    1.5 * 2**(52 + g) and taking it away again rounds to a multiple of 2**g. A bin of grid 2**g holds all its sums
-    as they stay below 2**(g + 53).
+    Every term is cut at fixed exponents, and what lies between two of them is added in a float64 of its own:
+        adding
+    1.5 * 2**(52 + g) and taking it away again rounds to a multiple of 2**g. A bin of grid 2**g holds all its
+    sums as they stay below 2**(g + 53).
     """
-    # A term is below 2**top, and so is every sum of terms, and of what is left of them; a portion of blocks gives
-    # at most _TERMS terms for each, so 2**growth bounds how much the remainders of all terms add up to.
+    # A term is below 2**top, and so is every sum of terms, and of what is left of them; a portion of blocks
+    # gives at most _TERMS terms for each, so 2**growth bounds how much the remainders of all terms add up to.
     growth = (products * _TERMS).bit_length()
     low = spans[0][0] + spans[1][0]
     top = spans[0][1] + spans[1][1] + growth
@@ -278,16 +305,13 @@ def _zero_special(values: Array) -> Array:
 
 
 def _signed_zeros(terms: list[Array], groups: Pair, rule: AccumulationRule) -> list[Array]:
-    """Give an exactly zero sum the sign that zero_sign wants.
-
-    A sum of products of one sign is zero only if all of them are, so the signs alone decide.
-    """
-    if rule.zero_sign != "ieee":
+    """Give an exactly zero sum the sign that zero_sign wants."""
+    mode = rule.group_round or rule.acc_round
+    if rule.zero_sign == "always_plus" or (rule.zero_sign == "from_plus" and mode != "RD"):
         # Adding +0 makes -0 of a sum +0 and changes nothing else.
         return [term + 0.0 for term in terms]
-    zero: NDArray[np.bool_] = np.logical_and.reduce([term == 0 for term in terms])
+    zero = np.logical_and.reduce([term == 0 for term in terms])
     if not zero.any():
         return terms
-    directed = (rule.group_round or rule.acc_round) == "RD"
-    minus = ~groups.all_positive() if directed else groups.all_negative()
+    minus = groups.zero_is_negative(mode)
     return [np.where(zero, np.where(minus, -0.0, 0.0), term) for term in terms]
