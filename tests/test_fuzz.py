@@ -649,7 +649,7 @@ JSON = st.recursive(
         st.sampled_from([2**70, -1, "mxint8"]),
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
+    max_leaves=20,
 )
 
 
