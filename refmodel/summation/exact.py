@@ -304,14 +304,18 @@ def _zero_special(values: Array) -> Array:
     return np.where(np.isfinite(values), values, 0.0)
 
 
+def has_signed_zeros(rule: AccumulationRule) -> bool:
+    """Return whether an exactly zero sum of products may be -0."""
+    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and rule.acc_round == "RD")
+
+
 def _signed_zeros(terms: list[Array], groups: Pair, rule: AccumulationRule) -> list[Array]:
     """Give an exactly zero sum the sign that zero_sign wants."""
-    mode = rule.group_round or rule.acc_round
-    if rule.zero_sign == "always_plus" or (rule.zero_sign == "from_plus" and mode != "RD"):
+    if not has_signed_zeros(rule):
         # Adding +0 makes -0 of a sum +0 and changes nothing else.
         return [term + 0.0 for term in terms]
     zero = np.logical_and.reduce([term == 0 for term in terms])
     if not zero.any():
         return terms
-    minus = groups.zero_is_negative(mode)
+    minus = groups.zero_is_negative(rule.acc_round)
     return [np.where(zero, np.where(minus, -0.0, 0.0), term) for term in terms]
