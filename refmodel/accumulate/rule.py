@@ -216,6 +216,7 @@ class AccumulationRule:
             element's. Overflow is Inf.
 
         daz: Subnormal elements count as zero; daz_c: a subnormal running value does, when a group begins.
+            Zeros themselves count as subnormal here.
         daz_sign: That zero: ``keep`` its sign, or ``plus``.
         ftz: A result of rounding that is non-zero and below the smallest normal number of its format (after
             rounding on the grid of its format, subnormals included) becomes zero.

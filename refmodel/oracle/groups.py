@@ -140,7 +140,7 @@ def _scale_terms(rule: AccumulationRule, group: Sequence[Pair], products: Sequen
         own = products[i : i + rule.inner_group]
         a, b = group[i].a, group[i].b
         scale = times(a.scale, b.scale)
-        value = times(total([term.value for term in own]), scale)
+        value = times(total([term.value for term in own], rule.acc_round), scale)
         is_zero = scale.is_zero or all(term.value.is_zero for term in own)
         terms.append(Term(value, None if is_zero else a.scale_exponent + b.scale_exponent))
     return terms

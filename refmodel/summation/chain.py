@@ -102,9 +102,12 @@ class Run:
         in_align = rule.acc_in_align
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
         terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
+        running = _flush(running, rule) if rule.daz_c else running
+        left = stop - start
         for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
             portions = _portions(groups, running.size)
-            found = whole_sums(pair, *self._formats(), rule, groups, block, portions)
+            found = whole_sums(pair, *self._formats(), rule, groups, block, left, portions)
+            left -= groups * block
             terms = add_terms(terms, found)
         if in_align:
             return rounder.add(running, *terms)
@@ -210,7 +213,8 @@ class Run:
     def _add_in_order(self, running: Array, terms: list[Array], rounder: Rounder) -> Array:
         """Add the sums of terms [groups, *batch], group after group."""
         rule = self.rule
-        is_rounded = rule.group_round is not None or rule.order != "fused"
+        is_rounded = rule.group_round is not None
+        is_rounded |= rule.order != "fused" and rule.scale_apply != "fp32_factor"
         if is_rounded and rounder.is_float32 and not rule.daz_c:
             single, (addend,) = running.astype(np.float32), terms
             for each in addend.astype(np.float32):

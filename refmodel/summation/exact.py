@@ -194,6 +194,7 @@ def whole_sums(
     rule: AccumulationRule,
     blocks: int,
     size: int,
+    length: int,
     portions: Iterable[tuple[int, int]],
 ) -> list[Array]:
     """Return terms [*batch] whose sum is that of all products of a pair, scales included.
@@ -201,6 +202,7 @@ def whole_sums(
     Args:
         pair, formats, scale_formats, rule: As in `exact_group_sums`.
         blocks, size: Number of blocks, and elements of a block.
+        length: Number of elements; what follows is filling and has no say in the sign of a zero.
         portions: The blocks in portions (first, count), where they cannot be summed at once.
     """
     scaled, digits = _scaled(pair, formats, scale_formats, blocks, size)
@@ -216,7 +218,7 @@ def whole_sums(
         terms = _binned_sum(chain.from_iterable(sums), spans, blocks * size)
     if rule.dot_shift:
         terms = [term * 2.0**-rule.dot_shift for term in terms]
-    signed = _signed_zeros([term[None] for term in terms], scaled, rule)
+    signed = _signed_zeros([term[None] for term in terms], scaled.elements(slice(0, length)), rule)
     return with_special([term[0] for term in signed], special)
 
 

@@ -41,7 +41,7 @@ def addends(
         return [_rounded_product(_rounded_product(terms[0], first, rounder), second, rounder)]
     if rule.scale_apply == "fp32_factor":
         factor = rounder.round(pair.join(np.multiply, rounder.round(a), rounder.round(b)))
-        if rule.group_round is not None or rule.order != "fused":
+        if rule.group_round is not None:
             return [_rounded_product(terms[0], factor, rounder)]
         return _exact_products(terms, factor)
     factor = pair.join(np.multiply, a, b)
