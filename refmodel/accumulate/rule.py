@@ -9,6 +9,7 @@ rules of real machines.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
@@ -434,7 +435,7 @@ def check_types(value: Any, what: str) -> None:
         DefinitionError: If a field has a value of another type.
         UnknownNameError: If a field has a word that is not among its choices.
     """
-    hints = get_type_hints(type(value))
+    hints = _hints(type(value))
     for field in fields(value):
         given, hint = getattr(value, field.name), hints[field.name]
         options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
@@ -444,6 +445,11 @@ def check_types(value: Any, what: str) -> None:
         if words and isinstance(given, str):
             raise unknown_name(f"{field.name} of {what}:", given, words)
         raise DefinitionError(f"{what}: {field.name}={given!r} must be {_type_text(options)}")
+
+
+@lru_cache(maxsize=8)
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _is_of(value: object, hint: Any) -> bool:
