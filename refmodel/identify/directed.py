@@ -272,6 +272,10 @@ def _range_ends(interface: Interface) -> Iterable[Draft]:
             terms = _row((2.0, 2.0), (-2.0, 2.0), (x, y), (-x, y), 4.0 * 2.0**-j)
             yield Draft(f"M9 j={j}", terms, fixed=True)
             yield Draft(f"M9 alone j={j}", {0: x * y * 2.0**-j, 8: (x, y), 9: (-x, y)}, fixed=True)
+    large = 2.0 ** (interface.b.emax // 2)
+    for j in (4, 8, 10, 20, 21, 22, 23, 33):
+        x, residual = smallest[0], large * smallest[0] * 2.0**-j
+        yield Draft(f"M9 large j={j}", {0: (x, large), 1: (-x, large), 2: residual}, fixed=True)
     yield Draft("D12", _row((2.0**64, 2.0**64), (2.0**64, -(2.0**64))), fixed=True)
     yield Draft("D12 c", _row((2.0**64, 2.0**64), (2.0**64, -(2.0**63))), c=-(2.0**127), fixed=True)
     first = ((2 - 2.0**-7) * 2.0**-75, 2.0**-75)
@@ -279,6 +283,10 @@ def _range_ends(interface: Interface) -> Iterable[Draft]:
         terms = _row(first, *[(2.0 ** (small // 2), 2.0 ** (small - small // 2))] * count)
         yield Draft(f"D13 {count}", terms, fixed=True)
         yield Draft(f"D13 {count} c", terms, c=2.0**-149, fixed=True)
+    for small in (-155, -156, -157, -158, -160):
+        fill = (2.0 ** (small // 2), 2.0 ** (small - small // 2))
+        yield Draft("D13 dense", {0: first}, c=2.0**-149, fill=fill, fixed=True)
+        yield Draft("D13 dense", {0: first}, fill=fill, fixed=True)
     biggest = float(np.finfo(np.float32).max)
     for c in (biggest, -biggest, biggest * 0.75, 65504.0, -65504.0):
         for term in (1.0, 16.0, 8.0, -16.0, 2.0**14, 2.0**30, 2.0**103, 2.0**102):

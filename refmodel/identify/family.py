@@ -90,15 +90,15 @@ def canonical(rule: AccumulationRule, interface: Interface) -> AccumulationRule:
         "elements": (),
         "scale_format": None,
         "block": None,
-        "nan_pattern": NANS[rule.result_format],
     }
     if interface.scale is None and rule.scale_apply == "product_exponent":
         changes["scale_apply"] = "epilogue_tensor"
     elements = (interface.a, interface.b)
     if all(isinstance(each, FloatFormat) and each.emin == rule.input_emin for each in elements):
         changes["input_emin"] = None
-    if rule.out_format in (rule.acc_format, replace(rule, out_format=None).result_format):
-        changes["out_format"], changes["out_round"] = None, "RNE"
+    wider = {"fp32": (), "e8m13": ("fp32",), "fp16": ("e8m13", "fp32"), "bf16": ("e8m13", "fp32")}
+    if rule.out_format in (rule.acc_format, *wider[rule.acc_format]):  # holds every number of the accumulator
+        changes.update(out_format=None, out_round="RNE")
     if not rule.daz and not rule.daz_c:
         changes["daz_sign"] = "keep"
     if not rule.ftz:
@@ -111,6 +111,7 @@ def canonical(rule: AccumulationRule, interface: Interface) -> AccumulationRule:
         changes["floor_when"] = "any_zero_term"
     if rule.group_round is not None and rule.group_format == rule.acc_format:
         changes["group_format"] = None
+    changes["nan_pattern"] = NANS[changes.get("out_format", rule.out_format) or rule.acc_format]
     return replace(rule, **changes)
 
 
