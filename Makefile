@@ -10,11 +10,11 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim silicon mmasim test lint clean iverilog
+.PHONY: help sim silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p; s/^## ?(.*)/    \1/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p; s/^## ?(.*)/    \1/p' $(MAKEFILE_LIST) | expand -t 14
 
 sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL against the model, bit for bit; ends with a table
 ## SIM=verilator|icarus   simulator (default verilator)
@@ -41,7 +41,12 @@ mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all it
 	@PATH=$(BIN):$$PATH $(BIN)/python -m silicon.simulators $(call option,--count,COUNT) $(call option,--only,ONLY)
 
 test: $(VENV)/.test iverilog  ## every test, both simulators included
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile
+
+exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales; an interrupted run is taken up again
+## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 20 minutes on 2 cores)
+## JOBS=N                 processes (default: all cores)
+	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
 
 lint: $(VENV)/.test  ## Verilator -Wall over rtl/ for all formats, ruff, mypy
 	@$(BIN)/python -m cocotb_tests.lint

@@ -10,7 +10,8 @@ array(81844., dtype=float32)
 """
 
 from refmodel.accumulate import AccumulationRule, get_rule, list_rules
-from refmodel.blocks import Blocks, dequantize, quantize
+from refmodel.blocks import Blocks, dequantize
+from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.dot import dot, matmul
 from refmodel.elements import decode, encode
 from refmodel.errors import (
@@ -47,6 +48,8 @@ from refmodel.packing import (
     unpack_blocks,
     unswizzle_scales,
 )
+from refmodel.profiles import Profile, get_profile, list_profiles
+from refmodel.quantization import quantize
 
 __all__ = [
     "OCP_FORMATS",
@@ -65,6 +68,7 @@ __all__ = [
     "IntegerFormat",
     "MissingPackageError",
     "MxError",
+    "Profile",
     "QuantizeOptions",
     "ShapeError",
     "UnknownNameError",
@@ -79,14 +83,18 @@ __all__ = [
     "explain_element",
     "get_element",
     "get_format",
+    "get_profile",
     "get_rule",
     "get_scale",
     "list_formats",
     "list_layouts",
+    "list_profiles",
     "list_rules",
     "matmul",
     "pack",
     "pack_blocks",
+    "parse_format",
+    "parse_number_format",
     "quantize",
     "swizzle_scales",
     "unpack",

@@ -1,24 +1,19 @@
-"""Arrays -> MX blocks -> arrays."""
+"""MX blocks: element codes with their scales, and the values they stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from refmodel.elements import as_codes, as_float, decode_table_as
-from refmodel.encoding import as_random, check_encoding, prepare_input, quantize_exact
-from refmodel.errors import DtypeError, ShapeError, unknown_name
+from refmodel.elements import as_codes, decode, decode_table_as
+from refmodel.errors import DefinitionError, DtypeError, ShapeError, unknown_name
 from refmodel.formats import BlockFormat, get_format
-from refmodel.options import DequantizeOverflow, QuantizeOptions
-from refmodel.scales import check_scale
-from refmodel.tables import has_quantize_table, quantize_by_table
-
-# Elements worked on at a time: their float64 temporaries stay within a level-2 cache.
-_TILE_ELEMENTS = 1 << 16
+from refmodel.options import DequantizeOverflow
+from refmodel.tiles import Tile, for_each_tile
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,9 +23,10 @@ class Blocks:
     Attributes:
         format: The block format.
         codes: uint8 [..., n_blocks, block_size] element codes.
-        scales: uint8 [..., n_blocks] scale codes.
+        scales: Scale codes [..., n_blocks], uint8; uint16 or uint32 for a scale of more than 8 or 16 bits.
         shape: Shape of the array that the blocks stand for, without padding.
-        axis: The axis of that array along which blocks run.
+        axis: The axis of that array along which blocks run; None if they run through all of it in C order.
+        tensor_scale: The Float32 scale that all blocks share (NV-FMT-d), or None in a format without it.
 
     Blocks made from raw codes stand for an array of shape [..., n_blocks * block_size], blocked along
     its last axis.
@@ -40,13 +36,16 @@ class Blocks:
         DtypeError: If codes or scales are not integer arrays.
         CodeRangeError: If a code does not fit its format.
         ShapeError: If the shapes do not fit each other or the block size.
+        DefinitionError: If there is a tensor scale and the format has none, or it is not a positive finite
+            number. In a format that has one it is 1 unless given.
     """
 
     format: BlockFormat
     codes: NDArray[np.uint8] = field(repr=False)
-    scales: NDArray[np.uint8] = field(repr=False)
+    scales: NDArray[Any] = field(repr=False)
     shape: tuple[int, ...] = ()
-    axis: int = -1
+    axis: int | None = -1
+    tensor_scale: np.float32 | None = None
 
     def __init__(
         self,
@@ -54,7 +53,8 @@ class Blocks:
         codes: ArrayLike,
         scales: ArrayLike,
         shape: tuple[int, ...] | None = None,
-        axis: int = -1,
+        axis: int | None = -1,
+        tensor_scale: float | np.float32 | None = None,
     ) -> None:
         block_format = get_format(format)
         element_codes = as_codes(block_format.element, codes, "element codes")
@@ -74,8 +74,8 @@ class Blocks:
         if shape is None:
             shape = (*lead, n_blocks * size)
         else:
-            position = check_axis(shape, axis)
-            if [*shape[:position], *shape[position + 1 :]] != lead or -(-shape[position] // size) != n_blocks:
+            row_shape, length = rows_of(shape, axis)
+            if [*row_shape] != lead or -(-length // size) != n_blocks:
                 raise ShapeError(
                     f"shape {shape} and axis {axis} do not fit element codes of shape {element_codes.shape}"
                 )
@@ -85,6 +85,7 @@ class Blocks:
             ("scales", scale_codes),
             ("shape", tuple(shape)),
             ("axis", axis),
+            ("tensor_scale", check_tensor_scale(block_format, tensor_scale)),
         ):
             object.__setattr__(self, name, value)
 
@@ -94,124 +95,78 @@ class Blocks:
         return int(self.scales.shape[-1])
 
 
-def quantize(
-    x: ArrayLike,
-    format: str | BlockFormat,
-    axis: int = -1,
-    options: QuantizeOptions | None = None,
-    *,
-    random: ArrayLike | None = None,
-) -> Blocks:
-    """Convert an array to MX blocks along one axis (MX-6.3).
-
-    By default the last block of a row is padded with +0 when the axis is not a multiple of the block
-    size, and a block that holds NaN or Inf gets a NaN scale, which makes every value of it NaN; the
-    element codes of a block whose scale is NaN mean nothing (MX-4-d) and are 0.
-
-    Args:
-        x: float16, bfloat16, float32 or float64 array of at least one dimension; any strides.
-        format: Block format, by name or description.
-        axis: The axis along which blocks run (A-10).
-        options: The choices MX leaves open; the defaults when None.
-        random: For stochastic rounding, integers in [0, 2**options.random_bits), broadcast to x.
-
-    Returns:
-        `Blocks` with codes [..., n_blocks, block_size]: the blocked axis comes last, the others keep
-        their order.
-
-    Raises:
-        UnknownNameError: If there is no such format.
-        DtypeError: If x has another dtype.
-        ShapeError: If x has no such axis, or options refuse a partial block and there is one.
-        DefinitionError: If the element format cannot express the overflow option, the scale format is not
-            a power of two, or random is missing under stochastic rounding or present under another.
-        ValueRefusedError: If options refuse NaN and there is one to encode.
-    """
-    options = QuantizeOptions() if options is None else options
-    block_format = get_format(format)
-    element, size = block_format.element, block_format.block_size
-    check_encoding(element, options)
-    check_scale(block_format.scale)
-    array = as_float(x, "x")
-    position = check_axis(array.shape, axis)
-    rows = np.moveaxis(array, position, -1)
-    drawn = as_random(random, array.shape, options)
-    drawn_rows = None if drawn is None else np.moveaxis(drawn, position, -1)
-    *lead, length = rows.shape
-    n_blocks = -(-length // size)
-    if options.partial_block == "refuse" and length % size:
-        raise ShapeError(
-            f"axis {axis} has {length} elements, not a multiple of {size} (partial_block='refuse')"
-        )
-    codes = np.zeros((*lead, n_blocks, size), np.uint8)
-    scales = np.empty((*lead, n_blocks), np.uint8)
-    by_table = array.dtype != np.float64 and has_quantize_table(block_format, options)
-    for index, block_range in _tiles(tuple(lead), n_blocks, size):
-        columns = (*index, slice(block_range.start * size, min(block_range.stop * size, length)))
-        tile = (*index, block_range)
-        if by_table:
-            values = _as_blocks(rows[columns], size, np.float32)
-            tile_codes = np.empty(values.shape, np.uint8)
-            scales[tile] = quantize_by_table(values, block_format, options, tile_codes)
-            codes[tile] = tile_codes
-        else:
-            values = _as_blocks(prepare_input(rows[columns], options), size, np.float64)
-            randoms = None if drawn_rows is None else _as_blocks(drawn_rows[columns], size, np.float64)
-            codes[tile], scales[tile] = quantize_exact(values, block_format, options, randoms)
-    return Blocks(block_format, codes, scales, array.shape, axis)
-
-
 def dequantize(
-    blocks: Blocks, dtype: DTypeLike = np.float32, *, overflow: DequantizeOverflow = "infinity"
+    blocks: Blocks,
+    dtype: DTypeLike = np.float32,
+    *,
+    overflow: DequantizeOverflow = "infinity",
+    threads: int = 1,
 ) -> NDArray[Any]:
     """Return the values that *blocks* stand for, in the original shape (MX-5.1-h to MX-5.1-k).
 
-    A value is scale times element, exactly, rounded once to *dtype*, to nearest even; float32 holds every
-    value of the OCP formats that does not overflow (D-7). NaN is 0x7FC00000 in float32 (A-12).
+    A value is scale times element, times the tensor scale if there is one, exactly, rounded once to *dtype*,
+    to nearest even; float32 holds every value of the OCP formats that does not overflow (D-7). NaN is
+    0x7FC00000 in float32 (A-12).
 
     Args:
         blocks: The blocks.
         dtype: float16, float32 or float64.
         overflow: A finite value beyond the range of dtype (A-23): infinity, or the largest finite number.
+        threads: How many threads share the work.
 
     Raises:
         DtypeError: If dtype is not one of the three.
         UnknownNameError: If overflow is not known.
+        DefinitionError: If threads is below 1.
     """
-    dtype = np.dtype(dtype)
+    try:
+        dtype = np.dtype(dtype)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"dtype {dtype!r} is not one of float16, float32, float64") from error
     if dtype not in (np.float16, np.float32, np.float64):
         raise DtypeError(f"dtype {dtype} is not one of float16, float32, float64")
     if overflow not in get_args(DequantizeOverflow):
         raise unknown_name("overflow", overflow, get_args(DequantizeOverflow))
-    size = blocks.format.block_size
+    # The product of element, scale and tensor scale has at most 7 + 8 + 24 or 7 + 24 bits, so it is exact in
+    # float64 and rounded once.
     in_float32 = dtype != np.float64 and overflow == "infinity" and _is_exact_in_float32(blocks.format)
     exact = np.dtype(np.float32 if in_float32 else np.float64)
+    limit = float(np.finfo(dtype).max)
     out = np.empty(blocks.shape, dtype)
-    rows = np.moveaxis(out, blocks.axis, -1)
-    length = rows.shape[-1]
-    for index, block_range in _tiles(blocks.scales.shape[:-1], blocks.n_blocks, size):
-        columns = slice(block_range.start * size, min(block_range.stop * size, length))
-        tile = (*index, block_range)
-        values = block_values(blocks.format, blocks.codes[tile], blocks.scales[tile], exact)
+    rows = out.reshape(-1) if blocks.axis is None else np.moveaxis(out, blocks.axis, -1)
+
+    def fill(tile: Tile) -> None:
+        codes, scales = blocks.codes[tile.codes], blocks.scales[tile.scales]
+        values = block_values(blocks.format, codes, scales, exact, blocks.tensor_scale)
         if overflow == "saturate":
-            limit = float(np.finfo(dtype).max)
             values = np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
         flat = values.reshape(*values.shape[:-2], -1)
+        columns = rows[tile.columns]
         with np.errstate(over="ignore"):
-            rows[(*index, columns)] = flat[..., : columns.stop - columns.start]
+            columns[...] = flat[..., : columns.shape[-1]]
+
+    for_each_tile(blocks.scales.shape, blocks.format.block_size, rows.shape[-1], fill, threads)
     return out
 
 
 def block_values(
-    format: BlockFormat, codes: NDArray[np.uint8], scales: NDArray[np.uint8], dtype: np.dtype[Any]
+    format: BlockFormat,
+    codes: NDArray[np.uint8],
+    scales: NDArray[Any],
+    dtype: np.dtype[Any],
+    tensor_scale: np.float32 | None = None,
 ) -> NDArray[Any]:
-    """Return the values scale * element of codes [..., block_size] and scales [...].
+    """Return the values scale * element of codes [..., any] and scales [...], times the tensor scale.
 
-    A NaN scale makes the block NaN; NaN and Inf elements pass through (MX-5.1-i).
+    A NaN scale makes the block NaN; NaN and Inf elements pass through (MX-5.1-i), also under a zero scale.
     """
-    scale_values = decode_table_as(format.scale, dtype)[scales][..., None]
+    scale_values = decode(format.scale, scales).astype(dtype)[..., None]
+    if tensor_scale is not None:
+        scale_values = scale_values * np.float64(tensor_scale)
     values: NDArray[Any] = np.take(decode_table_as(format.element, dtype), codes, mode="wrap")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        if format.scale.subnormals and not np.isfinite(values).all():
+            return np.where(np.isfinite(values) | np.isnan(scale_values), values * scale_values, values)
         values *= scale_values
     return values
 
@@ -221,7 +176,47 @@ def _is_exact_in_float32(format: BlockFormat) -> bool:
     scale, element = format.scale, format.element
     lowest = scale.quantum_exponent + element.quantum_exponent
     each_fits = all(f.quantum_exponent >= -149 and f.emax <= 127 for f in (scale, element))
-    return scale.mantissa_bits == 0 and each_fits and lowest >= -149
+    return scale.is_power_of_two and each_fits and lowest >= -149
+
+
+def rows_of(shape: tuple[int, ...], axis: int | None) -> tuple[tuple[int, ...], int]:
+    """Return the shape of the rows along *axis* and their length; all is one row where axis is None.
+
+    Raises:
+        ShapeError: If there is no such axis.
+    """
+    if axis is None:
+        return (), math.prod(shape)
+    position = check_axis(shape, axis)
+    return (*shape[:position], *shape[position + 1 :]), shape[position]
+
+
+def check_tensor_scale(format: BlockFormat, tensor_scale: float | np.float32 | None) -> np.float32 | None:
+    """Return *tensor_scale* as Float32, or 1 if it is None and the format has one.
+
+    Raises:
+        DefinitionError: If the format has none, or it is not a positive finite Float32.
+    """
+    if format.tensor_scale is None:
+        if tensor_scale is not None:
+            raise DefinitionError(f"tensor_scale={tensor_scale}: {format.name} has no tensor scale")
+        return None
+    if tensor_scale is None:
+        return np.float32(1)
+    return as_tensor_scale(tensor_scale)
+
+
+def as_tensor_scale(tensor_scale: float | np.float32) -> np.float32:
+    """Return *tensor_scale* as Float32.
+
+    Raises:
+        DefinitionError: If it is not a positive finite Float32.
+    """
+    with np.errstate(over="ignore"):
+        scale = np.float32(tensor_scale)
+    if float(scale) != float(tensor_scale) or not 0 < scale < np.inf:
+        raise DefinitionError(f"tensor_scale={tensor_scale} must be a positive finite Float32 number")
+    return scale
 
 
 def check_axis(shape: tuple[int, ...], axis: int) -> int:
@@ -233,37 +228,3 @@ def check_axis(shape: tuple[int, ...], axis: int) -> int:
     if not isinstance(axis, (int, np.integer)) or not -len(shape) <= axis < len(shape):
         raise ShapeError(f"axis {axis} does not exist in an array of shape {shape}")
     return int(axis) % len(shape)
-
-
-def _as_blocks(values: NDArray[Any], size: int, dtype: type[np.floating[Any]]) -> NDArray[Any]:
-    """Return [..., length] as contiguous [..., n_blocks, size], the last block padded with +0."""
-    *lead, length = values.shape
-    n_blocks = -(-length // size)
-    with np.errstate(invalid="ignore"):  # a signalling NaN becomes quiet
-        if length == n_blocks * size:
-            return np.ascontiguousarray(values, dtype).reshape(*lead, n_blocks, size)
-        blocks = np.zeros((*lead, n_blocks * size), dtype)
-        blocks[..., :length] = values
-    return blocks.reshape(*lead, n_blocks, size)
-
-
-def _tiles(lead: tuple[int, ...], n_blocks: int, size: int) -> Iterator[tuple[tuple[slice, ...], slice]]:
-    """Cover [*lead, n_blocks] with tiles of about _TILE_ELEMENTS elements.
-
-    Yields slices for the leading axes and one for the blocks. Slices leave the strides alone, so an
-    array in any layout is worked on without being copied as a whole.
-    """
-    per_tile = max(1, _TILE_ELEMENTS // size)
-    shape = (*lead, n_blocks)
-    steps = []
-    for extent in reversed(shape):
-        step = max(1, min(extent, per_tile))
-        steps.append(step)
-        per_tile //= step
-    steps.reverse()
-    counts = [-(-extent // step) for extent, step in zip(shape, steps, strict=True)]
-    for position in np.ndindex(*counts):
-        *index, blocks = (
-            slice(p * s, min((p + 1) * s, n)) for p, s, n in zip(position, steps, shape, strict=True)
-        )
-        yield tuple(index), blocks

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from refmodel.accumulate import AccumulationRule, get_rule
 from refmodel.blocks import Blocks
 from refmodel.errors import DtypeError, ShapeError
+from refmodel.inputs import as_array
 from refmodel.operands import Elements, Operand
 from refmodel.summation.chain import Run
 from refmodel.summation.check import check_operands
@@ -31,8 +32,8 @@ def dot(
         c: Initial value, float32, broadcast to [...]; +0 when None.
 
     Returns:
-        float32 [...], whose bits are normative for the rule; a rule with a narrower result format gives values of
-        that format. NaN has the bits `AccumulationRule.nan_float32`.
+        float32 [...], whose bits are normative for the rule; a rule with a narrower result format gives
+        values of that format. NaN has the bits `AccumulationRule.nan_float32`.
 
     Raises:
         UnknownNameError: If there is no such rule.
@@ -120,7 +121,7 @@ def _as_rows(operand: Operand, rows: int) -> Operand:
     if isinstance(operand, Blocks):
         *_, blocks, size = operand.codes.shape
         codes, scales = operand.codes.reshape(rows, blocks, size), operand.scales.reshape(rows, blocks)
-        return Blocks(operand.format, codes, scales)
+        return Blocks(operand.format, codes, scales, tensor_scale=operand.tensor_scale)
     return Elements(
         operand.format, operand.codes.reshape(rows, operand.codes.shape[-1]), operand.tensor_scale
     )
@@ -140,7 +141,7 @@ def _common_block_size(a: Operand, b: Operand) -> int:
 def _initial_value(c: ArrayLike | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
     if c is None:
         return np.zeros(shape, np.float32)
-    value = np.asarray(c)
+    value = as_array(c, "c")
     if value.dtype != np.float32:
         raise DtypeError(
             f"c: dtype {value.dtype} is not float32; the initial value is a Float32, convert explicitly"

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refmodel.encoding import as_random, check_encoding, encode_exact, prepare_input
+from refmodel.encoding import as_random, check_encoding, code_dtype, encode_exact, prepare_input
 from refmodel.errors import CodeRangeError, DtypeError
 from refmodel.formats import IntegerFormat, NumberFormat, get_number_format
+from refmodel.inputs import as_array
 from refmodel.options import EncodeOptions, Overflow, Rounding
 from refmodel.tables import encode_by_table, has_encode_table
 
@@ -55,7 +56,7 @@ def encode(
     *,
     options: EncodeOptions | None = None,
     random: ArrayLike | None = None,
-) -> NDArray[np.uint8]:
+) -> NDArray[Any]:
     """Round *values* to codes, once, from the exact input (A-17).
 
     The value is rounded on the format's grid, subnormals included (A-18), and then compared with the
@@ -72,7 +73,7 @@ def encode(
         random: For stochastic rounding, integers in [0, 2**options.random_bits), broadcast to values.
 
     Returns:
-        uint8 codes, same shape.
+        Codes, same shape: uint8, or uint16 or uint32 for a format of more than 8 or 16 bits.
 
     Raises:
         UnknownNameError: If the format, rounding or overflow is not known.
@@ -121,11 +122,11 @@ def _values(fmt: NumberFormat, codes: NDArray[np.integer[Any]]) -> NDArray[np.fl
         significand = mantissa + np.where(subnormal, 0, 1 << fmt.mantissa_bits)
         exponent = np.where(subnormal, fmt.emin, field - fmt.bias)
         table = np.ldexp(significand.astype(np.float64), (exponent - fmt.mantissa_bits).astype(np.int32))
-        table[magnitude > fmt.max_code] = np.nan
+        table = np.where(magnitude > fmt.max_code, np.nan, table)
         if fmt.specials == "fnuz":
-            table[codes == fmt.sign_mask] = np.nan
+            table = np.where(codes == fmt.sign_mask, np.nan, table)
         if fmt.infinity_code is not None:
-            table[magnitude == fmt.infinity_code] = np.inf
+            table = np.where(magnitude == fmt.infinity_code, np.inf, table)
         # NaN stays positive whatever its sign bit: one pattern in Float32, 0x7FC00000 (A-12).
         table = np.where((codes & fmt.sign_mask != 0) & ~np.isnan(table), -table, table)
     return table
@@ -139,11 +140,6 @@ def decode_table_as(fmt: NumberFormat, dtype: np.dtype[Any]) -> NDArray[Any]:
     return table
 
 
-def code_dtype(fmt: NumberFormat) -> np.dtype[Any]:
-    """Return the unsigned dtype that holds one code of *fmt* an item: uint8, uint16 or uint32."""
-    return np.min_scalar_type((1 << fmt.bits) - 1)
-
-
 def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArray[Any]:
     """Return *codes* as an array of `code_dtype` after checking dtype and range.
 
@@ -151,7 +147,7 @@ def as_codes(fmt: NumberFormat, codes: ArrayLike, what: str = "codes") -> NDArra
         DtypeError: If codes is not an integer array.
         CodeRangeError: If a code does not fit the format's width; the message gives the first one.
     """
-    array = np.asarray(codes)
+    array = as_array(codes, what)
     dtype = code_dtype(fmt)
     if array.dtype.kind not in "ui":
         if array.size == 0 and not isinstance(codes, np.ndarray):
@@ -176,7 +172,7 @@ def as_float(values: ArrayLike, what: str = "values") -> NDArray[Any]:
     Raises:
         DtypeError: If values has any other dtype.
     """
-    array = np.asarray(values)
+    array = as_array(values, what)
     if array.dtype.name == "bfloat16":  # the type that ml_dtypes registers: the upper half of a Float32
         return (array.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8:

@@ -1,4 +1,4 @@
-"""Numbers -> codes: the arithmetic of `refmodel.encode` and `refmodel.quantize`.
+"""Numbers -> codes: the arithmetic of `refmodel.encode`.
 
 Everything works on float64 magnitudes divided by the spacing of their binade in the target format, which
 is exact, so each value is rounded once.
@@ -12,10 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from refmodel.errors import CodeRangeError, DefinitionError, DtypeError, ShapeError, ValueRefusedError
-from refmodel.formats import BlockFormat, FloatFormat, IntegerFormat, NumberFormat
-from refmodel.options import EncodeOptions, QuantizeOptions
+from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.inputs import as_array
+from refmodel.options import EncodeOptions
 from refmodel.rounding import floor_log2, round_to_integer
-from refmodel.scales import select_scale
+
+
+def code_dtype(fmt: NumberFormat) -> np.dtype[Any]:
+    """Return the unsigned dtype that holds one code of *fmt* an item: uint8, uint16 or uint32."""
+    return np.min_scalar_type((1 << fmt.bits) - 1)
 
 
 def check_encoding(fmt: NumberFormat, options: EncodeOptions) -> None:
@@ -26,8 +31,8 @@ def check_encoding(fmt: NumberFormat, options: EncodeOptions) -> None:
         )
     if isinstance(fmt, FloatFormat) and fmt.specials == "fnuz":
         raise DefinitionError(f"{fmt.name}: formats without -0 are operands of a rule only; none is encoded")
-    if fmt.bits > 8:
-        raise DefinitionError(f"{fmt.name}: codes of {fmt.bits} bits cannot be encoded; 8 is the most")
+    if fmt.bits > 32:
+        raise DefinitionError(f"{fmt.name}: codes of {fmt.bits} bits cannot be encoded; 32 is the most")
 
 
 def as_random(
@@ -47,7 +52,7 @@ def as_random(
         )
     if random is None:
         return None
-    drawn = np.asarray(random)
+    drawn = as_array(random, "random")
     if drawn.dtype.kind not in "ui":
         raise DtypeError(f"random: dtype {drawn.dtype} is not an integer type")
     bits = options.random_bits
@@ -70,68 +75,37 @@ def prepare_input(values: NDArray[Any], options: EncodeOptions) -> NDArray[np.fl
         return values.astype(np.float64)
 
 
-def quantize_exact(
-    values: NDArray[np.float64],
-    fmt: BlockFormat,
-    options: QuantizeOptions,
-    random: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Quantize blocks [..., block_size] under options that `check_encoding` has accepted.
-
-    Returns:
-        uint8 element codes [..., block_size] and scale codes [...].
-    """
-    scales = select_scale(_amax(values, options), fmt.element, fmt.scale, options)
-    is_nan = scales == fmt.scale.nan_codes[0]
-    values = np.where(is_nan[..., None], 0.0, values)
-    exponent = scales.astype(np.int32)[..., None] - fmt.scale.bias
-    codes = encode_exact(fmt.element, values, options, exponent, random)
-    codes[is_nan] = 0  # also where the element has no zero
-    return codes, scales
-
-
-def _amax(values: NDArray[np.float64], options: QuantizeOptions) -> NDArray[np.float64]:
-    """Largest magnitude over the last axis; NaN wins over everything that options do not leave out."""
-    magnitude = np.abs(values)
-    if options.nan_in_block == "per_element":
-        magnitude = np.where(np.isnan(magnitude), 0.0, magnitude)
-    if options.inf_in_block == "ignore":
-        magnitude = np.where(np.isinf(magnitude), 0.0, magnitude)
-    amax: NDArray[np.float64] = magnitude.max(axis=-1)
-    return amax
-
-
 def encode_exact(
     fmt: NumberFormat,
     values: NDArray[np.float64],
     options: EncodeOptions,
     exponent: NDArray[np.integer[Any]] | int = 0,
     random: NDArray[np.float64] | None = None,
-) -> NDArray[np.uint8]:
+) -> NDArray[np.unsignedinteger[Any]]:
     """Encode values * 2**-exponent under options that `check_encoding` has accepted.
 
     Args:
-        fmt: Element or scale format of at most 8 bits.
+        fmt: Element or scale format.
         values: float64, at least one axis.
         options: The choices the specifications leave open.
         exponent: int32, broadcast to values; the scale of a block is divided out exactly.
         random: From `as_random`.
 
     Returns:
-        uint8 codes, same shape as values.
+        Codes of `code_dtype`, same shape as values.
     """
-    if isinstance(fmt, FloatFormat):
-        values = _without_what_has_no_code(fmt, values, options)
-    is_nan, negative = np.isnan(values), np.signbit(values)
-    magnitude = np.abs(values)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: a signalling NaN
+        if isinstance(fmt, FloatFormat):
+            values = _without_what_has_no_code(fmt, values, options)
+        is_nan, negative = np.isnan(values), np.signbit(values)
+        magnitude = np.abs(values)
         if isinstance(fmt, IntegerFormat):
             code = _encode_integer(fmt, magnitude, negative, options, exponent, random)
         else:
             code = _encode_float(fmt, magnitude, negative, options, exponent, random)
     if is_nan.any():
         code[is_nan] = _encode_nan(fmt, values[is_nan], options)
-    return code.astype(np.uint8)
+    return code.astype(code_dtype(fmt))
 
 
 def _without_what_has_no_code(
@@ -169,7 +143,10 @@ def _encode_float(
 ) -> NDArray[np.int64]:
     finite = np.isfinite(magnitude)
     # frexp gives 0.5 <= fraction < 1, so floor(log2) is one less; below emin the grid stops shrinking.
-    exponent = np.maximum(floor_log2(magnitude) - shift, fmt.emin)
+    lowest = fmt.emin
+    if not fmt.subnormals and options.unsigned_underflow == "nan":
+        lowest -= 1  # one more binade tells what rounds up to 2**emin; whatever does not has a code below 0
+    exponent = np.maximum(floor_log2(magnitude) - shift, lowest)
     exponent = np.where(magnitude == 0, fmt.emin, exponent)
     # Exact: a value of at least 2**emin lands in [2**mantissa_bits, 2**(mantissa_bits + 1)), where its
     # 53 bits still fit, and of a smaller one no more is asked than `_scaled` gives.
@@ -191,7 +168,10 @@ def _encode_float(
     )
     code = base + rounded.astype(np.int64)
     code = np.where(~finite | (code > fmt.max_code), _overflow_codes(fmt, finite, negative, options), code)
+    underflows = code < 0
     code = np.where(negative, code | fmt.sign_mask, code)
+    if underflows.any():
+        code[underflows] = _encode_nan(fmt, np.where(negative, -np.nan, np.nan)[underflows], options)
     if options.negative_zero == "positive" and fmt.subnormals:
         code = np.where(code == fmt.sign_mask, 0, code)
     return code

@@ -207,7 +207,8 @@ class BlockFormat:
             Float32 is the only one.
 
     Raises:
-        DefinitionError: If block_size is below 1, or tensor_scale is another format.
+        DefinitionError: If block_size is below 1, or tensor_scale is another format or beside a block scale
+            that is a power of two or wider than 8 bits.
     """
 
     name: str
@@ -222,6 +223,11 @@ class BlockFormat:
         if self.tensor_scale is not None and self.tensor_scale != FLOAT32:
             raise DefinitionError(
                 f"format {self.name!r}: tensor_scale={self.tensor_scale.name!r} must be None or 'float32'"
+            )
+        if self.tensor_scale is not None and (self.scale.bits > 8 or self.scale.is_power_of_two):
+            raise DefinitionError(
+                f"format {self.name!r}: a tensor scale goes with a block scale that has a mantissa and "
+                f"at most 8 bits, unlike {self.scale.name!r}"
             )
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from refmodel.blocks import Blocks
+from refmodel.blocks import Blocks, as_tensor_scale
 from refmodel.elements import as_codes
 from refmodel.errors import ShapeError, unknown_name
 from refmodel.formats import (
@@ -61,6 +61,7 @@ class Elements:
         DtypeError: If codes is not an integer array.
         CodeRangeError: If a code does not fit its format.
         ShapeError: If codes has no axis.
+        DefinitionError: If tensor_scale is not a positive finite Float32.
     """
 
     format: ElementFormat
@@ -79,7 +80,7 @@ class Elements:
         array = as_codes(format, codes, "element codes")
         if array.ndim < 1:
             raise ShapeError("element codes have no axis; they must be [..., K]")
-        scale = None if tensor_scale is None else np.float32(tensor_scale)
+        scale = None if tensor_scale is None else as_tensor_scale(tensor_scale)
         for name, value in (("format", format), ("codes", array), ("tensor_scale", scale)):
             object.__setattr__(self, name, value)
 

@@ -12,11 +12,12 @@ from typing import Literal, TypeAlias, get_args, get_type_hints
 
 from refmodel.errors import DefinitionError, unknown_name
 
-Rounding: TypeAlias = Literal["rne", "rna", "rtz", "rup", "rdn", "rto", "stochastic"]
+Rounding: TypeAlias = Literal["rne", "rna", "rnz", "rtz", "rup", "rdn", "rto", "stochastic"]
 """Rounding mode of an encoder (A-16).
 
 * ``rne``: to nearest, ties to the even last digit (MX-4.1-g); the mode that must exist.
 * ``rna``: to nearest, ties away from zero.
+* ``rnz``: to nearest, ties toward zero; Model Optimizer and ggml round to E2M1 so.
 * ``rtz``: toward zero.
 * ``rup``: toward +infinity.
 * ``rdn``: toward -infinity.
@@ -101,6 +102,13 @@ UnsignedNegative: TypeAlias = Literal["nan", "magnitude", "minimum"]
 * ``minimum``: code 0, the smallest value.
 """
 
+UnsignedUnderflow: TypeAlias = Literal["minimum", "nan"]
+"""A number that rounds below the smallest value of a format without zero (A-4, A-11).
+
+* ``minimum``: the smallest value.
+* ``nan``: NaN; it is rounded as if the exponents had no lower end.
+"""
+
 ScaleRule: TypeAlias = Literal["floor", "ceil", "rceil", "even", "midmax"]
 """How a power-of-two scale follows from amax, the largest magnitude of the block (A-1).
 
@@ -113,23 +121,104 @@ emax is the exponent of the element's largest power of two.
 * ``midmax``: ``floor``, plus one where the scaled maximum is strictly above the midpoint between the largest
   element and 2**(emax + 1); for E4M3 the midpoint to 480, which is 464.
 
-All are computed from the bits of amax, never from a rounded logarithm (A-2, D-15).
+All are computed from the bits of amax unless `ScaleArithmetic` says otherwise.
 """
 
-ZeroBlock: TypeAlias = Literal["minimum", "one", "negative_emax"]
-"""Scale of a block without a non-zero number that counts (A-3): the smallest, 1.0, or 2**-emax."""
+ScaleArithmetic: TypeAlias = Literal["exact", "float32_divide", "float32_multiply", "float32_log2"]
+"""How a rule computes log2 (A-2); whatever is not exact is rounded to Float32, to nearest even (D-15, D-16).
 
-OutOfRange: TypeAlias = Literal["clamp", "nan"]
-"""A scale exponent outside the scale format's range (A-4, A-5): the nearest scale, or NaN."""
+* ``exact``: from the bits of amax.
+* ``float32_divide``: ``rceil`` divides amax by the largest element in Float32; Model Optimizer on a GPU.
+* ``float32_multiply``: ``rceil`` multiplies amax by the Float32 reciprocal of it; Transformer Engine.
+* ``float32_log2``: ``floor``, ``ceil`` and ``rceil`` round the logarithm of amax, or of the quotient of
+  ``float32_divide``, to Float32 before floor or ceil is taken: numpy.log2 and torch.log2 of Float32 arrays.
+"""
+
+LowestDivisor: TypeAlias = Literal["scale", "double", "one"]
+"""What the elements are divided by under scale code 0 (A-4).
+
+* ``scale``: the scale.
+* ``double``: twice the scale, for E8M0 2**-126, the smallest normal Float32; torchao.
+* ``one``: 1, so the elements become zeros; Transformer Engine, torchao in mode RCEIL.
+"""
+
+ScaleRounding: TypeAlias = Literal["rne", "rup"]
+"""How a scale with a mantissa follows from its exact value, amax / largest element (A-N1).
+
+* ``rne``: to nearest, ties to even.
+* ``rup``: up, so that no element is clamped.
+"""
+
+ElementBound: TypeAlias = Literal["largest", "power_of_two"]
+"""The element that amax is mapped to under a scale with a mantissa (A-N9).
+
+* ``largest``: the largest one, 6 for E2M1.
+* ``power_of_two``: 2**emax, 4 for E2M1.
+"""
+
+ScaleBound: TypeAlias = Literal["largest", "power_of_two"]
+"""The block scale that the largest magnitude of the array gets under a tensor scale (A-N9).
+
+* ``largest``: the largest one, 448 for UE4M3.
+* ``power_of_two``: 2**emax, 256 for UE4M3.
+"""
+
+Quotient: TypeAlias = Literal["exact", "float32_multiply", "float32_divide"]
+"""How scales with a mantissa and the numbers divided by them are computed (A-N5).
+
+With s for the block scale as stored, t for the tensor scale (1 without one) and bound for the two bounds:
+
+* ``exact``: t is amax of the array / (element bound * scale bound), rounded to Float32. s is amax of the
+  block / (element bound * t), rounded once. Elements are x / (s * t), rounded once.
+* ``float32_multiply``: every operation rounds to Float32; Transformer Engine. e is (element bound * scale
+  bound) / amax of the array, at most the largest Float32, and t is 1 / e; s is rounded from
+  amax of the block * (e * (1 / element bound)), elements from x * f, where f is 1 / (s * t); what is rounded
+  to s, and f, are limited as e is.
+* ``float32_divide``: every operation rounds to Float32; torchao. t is amax of the array / (element bound *
+  scale bound); s is rounded from (amax of the block / element bound) / t, elements from x * ((1 / t) / s).
+"""
+
+TensorZero: TypeAlias = Literal["one", "smallest"]
+"""Tensor scale of an array whose largest magnitude is 0, or so small that the scale rounds to 0 (A-N6).
+
+* ``one``: 1.0.
+* ``smallest``: the smallest positive Float32.
+"""
+
+TensorInfinity: TypeAlias = Literal["ignore", "one"]
+"""Tensor scale of an array with an infinity (A-N6, A-N10): that of its finite numbers, or 1.0."""
+
+ZeroBlock: TypeAlias = Literal["minimum", "one", "negative_emax", "min_normal"]
+"""Scale of a block without a non-zero number that counts (A-3, A-N2).
+
+* ``minimum``: code 0: 2**-127 in E8M0, zero in UE4M3.
+* ``one``: 1.0.
+* ``negative_emax``: 2**-emax of the element.
+* ``min_normal``: the smallest normal one: 2**-127 in E8M0, 2**-6 in UE4M3.
+"""
+
+ScaleUnderflow: TypeAlias = Literal["clamp", "nan", "zero", "min_normal"]
+"""A scale below the scale format's range (A-4), or one that rounds to zero (A-N3).
+
+* ``clamp``: the smallest positive scale.
+* ``nan``: NaN.
+* ``zero``: zero, and with it all elements, in a scale format that has zero.
+* ``min_normal``: the smallest normal scale, also in place of subnormal ones.
+"""
+
+ScaleOverflow: TypeAlias = Literal["clamp", "nan"]
+"""A scale above the scale format's range (A-5, A-N4): the largest scale, or NaN."""
 
 NanInBlock: TypeAlias = Literal["nan_scale", "per_element"]
 """A NaN in a block (A-6): the whole block becomes NaN, or amax ignores it and it is encoded as an element."""
 
-InfInBlock: TypeAlias = Literal["nan_scale", "max_scale", "ignore"]
+InfInBlock: TypeAlias = Literal["nan_scale", "max_scale", "power", "ignore"]
 """An infinity in a block (A-7).
 
 * ``nan_scale``: the whole block becomes NaN.
 * ``max_scale``: the largest scale; the infinity is encoded as an element.
+* ``power``: amax is 2**128, as the exponent field of a Float32 infinity reads; the infinity is encoded as an
+  element. torchao 0.18, except in mode RCEIL. For a scale with a mantissa the same as ``max_scale``.
 * ``ignore``: amax is over the finite values; the infinity is encoded as an element.
 """
 
@@ -159,6 +248,7 @@ class EncodeOptions:
         tie_without_mantissa: Ties under ``rne`` in a format without mantissa (A-11).
         unsigned_zero: Zero to a format without zero (A-11).
         unsigned_negative: A negative number to a format without sign (A-11).
+        unsigned_underflow: A number too small for a format without zero (A-11).
         random_bits: Number of random bits a value takes under ``stochastic`` (A-33), 1 to 32.
 
     Raises:
@@ -180,6 +270,7 @@ class EncodeOptions:
     tie_without_mantissa: TieWithoutMantissa = "larger"
     unsigned_zero: UnsignedZero = "minimum"
     unsigned_negative: UnsignedNegative = "nan"
+    unsigned_underflow: UnsignedUnderflow = "minimum"
     random_bits: int = 16
 
     def __post_init__(self) -> None:
@@ -193,10 +284,18 @@ class QuantizeOptions(EncodeOptions):
     """The choices that are open when an array becomes blocks; those of its elements are inherited.
 
     Attributes:
-        scale_rule: How the scale follows from the largest magnitude (A-1).
-        zero_block: Scale of an all-zero block (A-3).
-        scale_underflow: A scale below the scale format's range (A-4).
-        scale_overflow: A scale above the scale format's range (A-5).
+        scale_rule: How a power-of-two scale follows from the largest magnitude (A-1).
+        scale_arithmetic: How that rule computes it (A-2).
+        scale_rounding: How a scale with a mantissa is rounded (A-N1).
+        quotient: How scales with a mantissa, and numbers divided by them, are computed (A-N5).
+        element_bound: The element that the largest magnitude is mapped to under such a scale (A-N9).
+        scale_bound: The block scale of the largest magnitude of an array with a tensor scale (A-N9).
+        tensor_zero: Tensor scale of an array of zeros (A-N6).
+        tensor_infinity: Tensor scale of an array with an infinity (A-N6).
+        zero_block: Scale of an all-zero block (A-3, A-N2).
+        scale_underflow: A scale below the scale format's range (A-4, A-N3).
+        scale_overflow: A scale above the scale format's range (A-5, A-N4).
+        lowest_divisor: Divisor of the elements under scale code 0 of a power-of-two scale (A-4).
         nan_in_block: A NaN in a block (A-6).
         inf_in_block: An infinity in a block (A-7).
         partial_block: An axis that is not a multiple of the block size (A-9).
@@ -206,9 +305,17 @@ class QuantizeOptions(EncodeOptions):
     """
 
     scale_rule: ScaleRule = "floor"
+    scale_arithmetic: ScaleArithmetic = "exact"
+    scale_rounding: ScaleRounding = "rne"
+    quotient: Quotient = "exact"
+    element_bound: ElementBound = "largest"
+    scale_bound: ScaleBound = "largest"
+    tensor_zero: TensorZero = "one"
+    tensor_infinity: TensorInfinity = "ignore"
     zero_block: ZeroBlock = "minimum"
-    scale_underflow: OutOfRange = "clamp"
-    scale_overflow: OutOfRange = "clamp"
+    scale_underflow: ScaleUnderflow = "clamp"
+    scale_overflow: ScaleOverflow = "clamp"
+    lowest_divisor: LowestDivisor = "scale"
     nan_in_block: NanInBlock = "nan_scale"
     inf_in_block: InfInBlock = "nan_scale"
     partial_block: PartialBlock = "pad"
@@ -216,8 +323,15 @@ class QuantizeOptions(EncodeOptions):
 
 def choices(options_type: type[EncodeOptions]) -> dict[str, tuple[str, ...]]:
     """Return the allowed values of every field of an options class that is a choice among names."""
-    hints = get_type_hints(options_type)
-    return {f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])}
+    if options_type not in _CHOICES:  # evaluating annotations takes a millisecond
+        hints = get_type_hints(options_type)
+        _CHOICES[options_type] = {
+            f.name: get_args(hints[f.name]) for f in fields(options_type) if get_args(hints[f.name])
+        }
+    return _CHOICES[options_type]
+
+
+_CHOICES: dict[type[EncodeOptions], dict[str, tuple[str, ...]]] = {}
 
 
 def check_choices(options: EncodeOptions) -> None:

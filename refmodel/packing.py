@@ -27,6 +27,7 @@ from refmodel.errors import (
     unknown_name,
 )
 from refmodel.formats import BlockFormat, NumberFormat, get_format
+from refmodel.inputs import as_array
 from refmodel.layouts import Layout, as_packed_format, get_plan
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def pack(codes: ArrayLike, element: int | str | NumberFormat, layout: Layout = "
     """
     number_format = as_packed_format(element)
     plan = get_plan(layout, number_format.bits)
-    array = np.asarray(codes)
+    array = as_array(codes, "codes to pack")
     # The maximum is many times faster than the full check, which then only has to find the index.
     if array.dtype != np.uint8 or (array.size and int(array.max()) >> number_format.bits):
         array = as_codes(number_format, codes, "codes to pack")
@@ -310,7 +311,8 @@ def block_bitstring(
     position = index if isinstance(index, tuple) else (index,)
     shape = blocks.scales.shape
     if len(position) != len(shape) or not all(
-        isinstance(i, int | np.integer) and -n <= i < n for i, n in zip(position, shape, strict=True)
+        isinstance(i, int | np.integer) and not isinstance(i, bool) and -n <= i < n
+        for i, n in zip(position, shape, strict=True)
     ):
         raise ShapeError(f"there is no block {list(position)}; blocks have shape {list(shape)}")
     elements = "".join(f"{code:0{blocks.format.element.bits}b}" for code in blocks.codes[position].tolist())
@@ -376,7 +378,7 @@ def _as_bytes(data: ArrayLike, what: str) -> NDArray[np.uint8]:
     Raises:
         DtypeError: If it has another dtype; bytes are not reinterpreted silently.
     """
-    array = np.asarray(data)
+    array = as_array(data, what)
     if array.dtype != np.uint8:
         raise DtypeError(
             f"{what}: dtype {array.dtype} is not uint8; "

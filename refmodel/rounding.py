@@ -48,6 +48,8 @@ def round_to_integer(
             away = (fraction > 0.5) | ((fraction == 0.5) & floor_is_odd)
         case "rna":
             away = fraction >= 0.5
+        case "rnz":
+            away = fraction > 0.5
         case "rtz":
             away = np.zeros(magnitude.shape, np.bool_)
         case "rup":
@@ -90,6 +92,36 @@ def add_exactly(partials: list[NDArray[np.float64]], term: NDArray[np.float64]) 
             grown.append(error)
     grown.append(term)
     return grown
+
+
+def divide_to_odd(
+    numerator: NDArray[np.float64] | np.float64, divisor: NDArray[np.float64] | np.float64
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return (q, e) with q * 2**e the quotient rounded to odd at 53 bits, whatever its exponent.
+
+    For finite numerators and finite divisors that are not zero. Rounding q to at most 51 bits, in any mode,
+    gives what one rounding of the exact quotient would (see `round_to_odd`).
+    """
+    (a, exponent_a), (b, exponent_b) = np.frexp(numerator), np.frexp(divisor)
+    q = a / b
+    # q * b without error (Dekker, Numer. Math. 18, 1971): significands from 1/2 to 1 neither overflow nor
+    # underflow when they are split into halves of at most 26 bits.
+    q_high, b_high = _upper_half(q), _upper_half(b)
+    q_low, b_low = q - q_high, b - b_high
+    product = q * b
+    error = ((q_high * b_high - product) + q_high * b_low + q_low * b_high) + q_low * b_low
+    # a and the product are within an ulp of each other, so their difference is exact (Sterbenz), and the
+    # sign of the last difference is that of what q lacks.
+    lacking = ((a - product) - error) * np.sign(b)
+    inexact_even = (lacking != 0) & (q.view(np.int64) & 1 == 0)
+    q = np.where(inexact_even, np.nextafter(q, np.copysign(np.inf, lacking)), q)
+    return q, exponent_a - exponent_b
+
+
+def _upper_half(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the upper 26 bits of a significand, rounded (Veltkamp)."""
+    shifted = x * (2.0**27 + 1)
+    return shifted - (shifted - x)
 
 
 def exact_sum(terms: NDArray[np.float64]) -> list[NDArray[np.float64]]:

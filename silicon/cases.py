@@ -14,6 +14,9 @@ from refmodel.elements import decode_table
 from refmodel.formats import FLOAT32, BlockFormat, ElementFormat, FloatFormat, ScaleFormat, get_scale
 from refmodel.operands import OPERAND_FORMATS, Elements, Operand
 
+LOWEST_EXPONENT = -140
+"""Of products next to subnormals, and to the bounds, -131 to -139, that machines put on it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cases:
@@ -73,6 +76,7 @@ def draw(
     """
     a, b = _codes(rng, element_a, n, k), _codes(rng, element_b, n, k)
     _cancel(rng, element_a, a, b)
+    _negative_zeros(rng, element_a, a, element_b, b)
     if rule.scale_apply == "epilogue_tensor":
         return Cases(element_a, element_b, a, b, _initial(rng, rule, _products(element_a, a, element_b, b)))
     scale, block = get_scale(rule.scale_format or "e8m0"), rule.block or 32
@@ -104,6 +108,9 @@ def _codes(rng: np.random.Generator, element: ElementFormat, n: int, k: int) -> 
     mantissa_bits = element.mantissa_bits if isinstance(element, FloatFormat) else element.bits - 3
     spread = rng.choice([1, 2, 6, 16, 40], (n, 1)) << mantissa_bits
     centre = rng.integers(0, element.max_code + 1, (n, 1))
+    if isinstance(element, FloatFormat) and element.exponent_bits == 8:  # products near the lowest exponents
+        lowest = element.bias + LOWEST_EXPONENT // 2 + rng.integers(-8, 9, (n, 1))
+        centre = np.where(rng.random((n, 1)) < 0.15, lowest << mantissa_bits, centre)
     near = centre + rng.integers(-spread, spread + 1, (n, k))
     signs = rng.integers(0, 2, (n, k)) * (rng.random((n, 1)) < 0.8)
     near = np.clip(near, 0, element.max_code) | signs * sign
@@ -129,13 +136,32 @@ def _cancel(rng: np.random.Generator, element: ElementFormat, a: NDArray[Any], b
         b[rows_, j] = b[rows_, i]
 
 
+def _negative_zeros(
+    rng: np.random.Generator,
+    element_a: ElementFormat,
+    a: NDArray[Any],
+    element_b: ElementFormat,
+    b: NDArray[Any],
+) -> None:
+    """Make every product of a few rows -0."""
+    rows = rng.random(len(a)) < 0.02
+    if not (isinstance(element_a, FloatFormat) and isinstance(element_b, FloatFormat)):
+        return
+    if "fnuz" not in (element_a.specials, element_b.specials):
+        a[rows] = element_a.sign_mask
+        b[rows] = np.minimum(b[rows] & element_b.magnitude_mask, element_b.max_code)
+
+
 def _scales(
     rng: np.random.Generator, scale: ScaleFormat, n: int, blocks: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Codes whose products lie close to each other in a row, at any place of the range; some of any value."""
+    """Codes close to each other in a row, at any place of the range or at its lower end; some others."""
     top = (1 << scale.bits) - 1
     centre = rng.integers(0, top + 1, (2, n, 1))
     centre = np.where(rng.random((1, n, 1)) < 0.6, scale.bias << scale.mantissa_bits, centre)
+    if scale.mantissa_bits == 0:
+        lowest = scale.bias + LOWEST_EXPONENT // 2 + rng.integers(-12, 13, (2, n, 1))
+        centre = np.where(rng.random((1, n, 1)) < 0.15, lowest, centre)
     spread = rng.choice([0, 3, 12, 40], (1, n, 1))
     near = np.clip(centre + rng.integers(-spread, spread + 1, (2, n, blocks)), 0, scale.max_code)
     codes = np.where(rng.random((2, n, blocks)) < 0.03, rng.integers(0, top + 1, (2, n, blocks)), near)

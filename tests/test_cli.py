@@ -16,6 +16,7 @@ import pytest
 
 import refmodel as mx
 from refmodel import cli
+from refmodel.accumulate import from_toml
 from refmodel.vectors.files import read_vectors
 
 VECTORS = ["vectors", "--a-format", "mxfp4_e2m1", "--rule", "exact_fp32", "--count", "50", "--output", "out"]
@@ -113,6 +114,27 @@ def test_formats_and_rules_list_what_there_is(capsys: pytest.CaptureFixture[str]
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if not line.startswith(" ")] == list(mx.list_rules())
     assert "A-31" in out
+    assert run("rules", "--allow-unverified") == 0
+    assert "amd_cdna4_mx" in capsys.readouterr().out
+
+
+def test_rules_says_what_one_rule_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("rules", "nv_mxf8f6f4") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "In groups of 32" in out
+    assert "25 fraction bits" in out
+    assert "confidence B+" in out
+    assert run("rules", "nv_mxf8f6f4", "--toml") == 0
+    assert from_toml(capsys.readouterr().out) == mx.get_rule("nv_mxf8f6f4")
+    for arguments, message in (
+        (["--toml"], "name it"),
+        (["amd_cdna4_mx"], "the numerics are not public"),
+        (["volta"], "unknown accumulation rule 'volta'"),
+    ):
+        assert run("rules", *arguments) == 2
+        assert message in capsys.readouterr().err
+    assert run("rules", "amd_cdna4_mx", "--allow-unverified") == 0
+    assert "confidence U" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [[], ["vectors"], ["verify"], ["formats"], ["rules"], ["explain"]])

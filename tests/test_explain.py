@@ -438,7 +438,7 @@ def test_blocks_agree_with_the_model(seed: int) -> None:
     assert agreed > 30
 
 
-@pytest.mark.parametrize("rule", mx.list_rules())
+@pytest.mark.parametrize("rule", ["exact_fp32", "block32_fp32_add"])
 def test_dots_agree_with_the_model(rule: str) -> None:
     rng = np.random.default_rng(3)
     for _ in range(150):

@@ -11,7 +11,7 @@ import pytest
 
 import refmodel as mx
 from refmodel import cli
-from refmodel.cli.common import chosen_options
+from refmodel.cli.common import encode_options, quantize_options
 from refmodel.explain.numbers import code_table, number_table
 from refmodel.options import choices
 from refmodel.vectors.files import read_vectors
@@ -221,7 +221,15 @@ def test_every_field_of_the_options_is_an_option(options_type: type[mx.EncodeOpt
             option = "--" + field.name.replace("_", "-")
             arguments = cli._parser().parse_args(["explain", kind, fmt, "1", option, value])
             expected = options_type(**{field.name: value if field.name in allowed else int(value)})
-            assert chosen_options(arguments, options_type) == expected
+            asked = quantize_options if kind == "block" else encode_options
+            described = mx.get_format(fmt) if kind == "block" else mx.get_element(fmt)
+            assert asked(arguments, described) == expected
+
+
+def test_a_profile_gives_the_options_that_are_not_given() -> None:
+    arguments = ["explain", "element", "e5m2", "1", "--profile", "ml_dtypes", "--overflow", "saturate"]
+    asked = encode_options(cli._parser().parse_args(arguments), mx.get_element("e5m2"))
+    assert asked == mx.EncodeOptions(overflow="saturate", nan_sign="keep")
 
 
 def test_the_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +240,7 @@ def test_the_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> 
         if kind != "dot":
             assert "--subnormal-input {keep,flush} Subnormal inputs (A-20) (default keep)" in out
         if kind == "block":
-            assert "How the scale follows from the largest magnitude (A-1) (default floor)" in out
+            assert "How a power-of-two scale follows from the largest magnitude (A-1) (default floor)" in out
 
 
 def test_explain_block(capsys: pytest.CaptureFixture[str]) -> None:

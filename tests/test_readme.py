@@ -1,8 +1,10 @@
 """What the README shows is what happens."""
 
 import doctest
+import io
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,9 +32,11 @@ def test_commands_in_the_readme_print_what_it_says(
 ):
     monkeypatch.setenv("COLUMNS", "100")
     shown = re.findall(
-        r"```\n\$ mxref (.*)\n((?:.*\n)*?)```", (ROOT / "README.md").read_text(encoding="utf-8")
+        r"```\n\$ (?:echo (.*) \| )?mxref (.*)\n((?:.*\n)*?)```",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
     )
     assert shown
-    for command, output in shown:
+    for text, command, output in shown:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{text}\n".encode())))
         assert main(shlex.split(command)) == 0
         assert capsys.readouterr().out == output

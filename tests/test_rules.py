@@ -17,12 +17,14 @@ import pytest
 import refmodel as mx
 from refmodel.accumulate import (
     AccumulationRule,
-    arm_fp8_dot,
+    SplitK,
+    from_json,
+    from_toml,
     get_rule,
     list_rules,
     list_unverified_rules,
-    riscv_ime,
-    rvbna,
+    to_json,
+    to_toml,
 )
 from refmodel.elements import decode_table
 from refmodel.operands import OPERAND_FORMATS, Elements
@@ -67,7 +69,7 @@ def result(
     length: int = 32,
     fmt: str | None = None,
 ) -> int:
-    """Return the Float32 bits of a dot product with scales of 1 whose first products are given, the others 0."""
+    """Return the Float32 bits of a dot with scales of 1 whose first products are given, the others 0."""
     rule = rule_of(rule)
     fmt = fmt or next(f for f in FORMATS if not rule.elements or f in rule.elements)
     pairs = [factors(p) for p in products]
@@ -152,11 +154,18 @@ def test_d4_the_running_value_among_the_aligned_terms_at_13_bits():
 
 
 def test_d4b_the_running_value_among_the_aligned_terms_or_added_later():
-    for rule in ("nv_blackwell_f8f6f4", "nv_mxf8f6f4", "gaudi3_fp8", "gaudi3_bf16", "seq_fma_fp32", "arm_fp8_dot4"):
+    for rule in (
+        "nv_blackwell_f8f6f4",
+        "nv_mxf8f6f4",
+        "gaudi3_fp8",
+        "gaudi3_bf16",
+        "seq_fma_fp32",
+        "arm_fp8_dot4",
+    ):
         check(1.0, rule, [2.0**-26] * 32, c=1.0)
     for rule in (
-        "exact_fp32", "gaudi2_fp8", "gaudi2_bf16", "amd_cdna3_fp16", "amd_cdna3_fp8", "arm_fp8_dot8", "rvbna16",
-        "rvbna32", "block32_fp32_add", "block32_exact_fused", "pairwise_fp32",
+        "gaudi2_fp8", "gaudi2_bf16", "amd_cdna3_fp16", "amd_cdna3_fp8", "arm_fp8_dot8", "rvbna16",
+        "rvbna32", "exact_fp32", "block32_fp32_add", "block32_exact_fused", "pairwise_fp32",
     ):  # fmt: skip
         check(0x3F800004, rule, [2.0**-26] * 32, c=1.0)
 
@@ -281,9 +290,21 @@ def test_d13_zero_terms_bound_the_exponent_from_below():
 
 
 def test_d14_a_subnormal_running_value():
-    for rule in (*F24, *F25, *(r for r in EXACT_IN_GROUP if r not in ("amd_cdna2_fp16", "amx_bf16")), "rvbna16"):
+    for rule in (
+        *F24,
+        *F25,
+        *(r for r in EXACT_IN_GROUP if r not in ("amd_cdna2_fp16", "amx_bf16")),
+        "rvbna16",
+    ):
         check(0x00000001, rule, [0.0], c=2.0**-149)
-    for rule in ("amd_cdna2_fp16", "amx_bf16", "gaudi2_fp8", "arm_bf16_std", "nv_ada_fp8", "nv_hopper_fp8_fast"):
+    for rule in (
+        "amd_cdna2_fp16",
+        "amx_bf16",
+        "gaudi2_fp8",
+        "arm_bf16_std",
+        "nv_ada_fp8",
+        "nv_hopper_fp8_fast",
+    ):
         check(0x00000000, rule, [0.0], c=2.0**-149)
 
 
@@ -430,3 +451,183 @@ def test_m15_rules_with_float32_in_the_block_agree_on_narrow_formats(fmt):
     results = [mx.dot(x, y, rule).view(np.uint32) for rule in rules]
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
+
+
+@pytest.mark.parametrize("fmt", ["mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e2m3"])
+def test_a_block_that_underflows_below_zero_keeps_its_sign(fmt):
+    for rule in ("exact_fp32", "block32_fp32_add"):
+        assert scaled(rule, [([(1.0, -1.0)], -100, -100)], c=-0.0, fmt=fmt) == 0x80000000
+        assert scaled(rule, [([(1.0, -1.0), (1.0, 1.0)], -100, -100)], c=-0.0, fmt=fmt) == 0x00000000
+
+
+def test_every_rule_survives_toml_and_json():
+    for name in (*list_rules(), *list_unverified_rules()):
+        rule = rule_of(name)
+        assert from_toml(to_toml(rule)) == rule
+        assert from_json(to_json(rule)) == rule
+    split = replace(get_rule("nv_hopper_fp8_fast"), split_k=SplitK(splits=3, tile=64, combine="pairwise"))
+    assert from_toml(to_toml(split)) == split
+
+
+def test_every_rule_is_a_sentence():
+    sentences = {rule_of(name).summary for name in list_rules()}
+    assert all(text[0].isupper() and text.endswith(".") for text in sentences)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"align_bits": None}, "term_exponent needs align_bits"),
+        ({"term_exponent": "none"}, "align_bits needs a term_exponent"),
+        ({"order": "fma_chain"}, "align_bits=25 needs order 'fused'"),
+        ({"layout": "even_odd"}, "needs stage2"),
+        ({"product": "fp32_rne"}, "aligned products are exact"),
+        ({"group_round": "RNE"}, "group_round rounds a sum before it meets the running value"),
+        ({"inner_group": 4}, "inner_group is for"),
+        ({"group_size": 0}, "group_size=0 must be at least 1"),
+        ({"group_size": True}, "group_size=True must be an integer"),
+        ({"term_exponent": "scale_only"}, "go together"),
+        ({"scale_apply": "ldexp_then_add"}, "acc_in_align must be False"),
+        ({"scale_apply": "dequant_inputs"}, "dequant_format go together"),
+        ({"nan_pattern": 0x7F800000}, "is not a NaN of fp32"),
+        ({"nan_pattern": 0x1_7FC0_0000}, "is not a NaN of fp32"),
+        ({"acc_format": "fp16"}, "is not a NaN of fp16"),
+        ({"align_round": "up"}, "unknown align_round of rule 'nv_mxf8f6f4': 'up'"),
+        ({"confidence": "E"}, "unknown confidence"),
+        ({"align_bits": 99}, "align_bits must be from 1 to 48"),
+        ({"split_k": SplitK(splits=0, tile=64)}, "splits and tile must be at least 1"),
+    ],
+)
+def test_contradictions_are_refused_with_the_reason(changes, message):
+    with pytest.raises((mx.DefinitionError, mx.UnknownNameError)) as caught:
+        replace(get_rule("nv_mxf8f6f4"), **changes)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "x"\nsource = "s"\nconfidence = "D"\nwidth = 3\n', "unknown field 'width'"),
+        ('name = "x"\nconfidence = "D"\n', "missing field 'source'"),
+        ("name = ", "not TOML"),
+    ],
+)
+def test_damaged_rule_files_are_refused(text, message):
+    with pytest.raises(mx.DefinitionError, match=message):
+        from_toml(text)
+
+
+def test_machines_without_public_numerics_need_permission():
+    for name in list_unverified_rules():
+        assert name not in list_rules()
+        with pytest.raises(mx.UnknownNameError, match="not public"):
+            get_rule(name)
+        assert get_rule(name, allow_unverified=True).confidence == "U"
+
+
+@pytest.mark.parametrize(
+    ("rule", "operand", "message"),
+    [
+        ("nv_hopper_fp8_fast", "mxfp8_e4m3", "takes no block scales"),
+        ("nv_mxf4", "mxfp8_e4m3", "takes elements e2m1, not e4m3"),
+        ("nv_mxf4", "nvfp4", "takes scales e8m0, not ue4m3"),
+        ("nv_nvf4", "mxfp4_e2m1", "takes scales ue4m3, not e8m0"),
+        ("riscv_ime32_exact_frm", "nvfp4", "blocks of 16 are not whole groups of 32"),
+        ("amd_cdna3_fp16", "e5m2", "takes elements float16, bfloat16, not e5m2"),
+        ("block32_fp32_add", "e4m3", "elements without scales have no blocks"),
+    ],
+)
+def test_operands_a_rule_does_not_take_are_refused(rule, operand, message):
+    if operand in mx.list_formats():
+        size = mx.get_format(operand).block_size
+        x: mx.Blocks | Elements = mx.Blocks(operand, np.zeros((1, 1, size), int), np.zeros((1, 1), int))
+    else:
+        x = Elements(operand, np.zeros((1, 32), int))
+    for function, y in ((mx.dot, x), (mx.matmul, x)):
+        with pytest.raises(mx.DefinitionError, match=message):
+            function(x, y, rule)
+
+
+def test_tensor_scales_multiply_the_result_after_the_sum():
+    rng = np.random.default_rng(20260722)
+    codes, scales = rng.integers(0, 16, (2, 5, 4, 16)), rng.integers(0, 0x7E, (2, 5, 4))
+    alpha = np.float32(0.1) * np.float32(3e5)
+    for rule in ("nv_nvf4", "exact_fp32", "seq_fma_fp32"):
+        plain, scaled_ = (
+            mx.dot(*(mx.Blocks("nvfp4", codes[i], scales[i], tensor_scale=t[i]) for i in (0, 1)), rule)
+            for t in ((1.0, 1.0), (np.float32(0.1), 3e5))
+        )
+        np.testing.assert_array_equal(scaled_, plain * alpha)
+    # A product of Float32 numbers, the sum +0 keeps no minus sign.
+    x = Elements("e4m3", [[0xB8]], tensor_scale=2.0**-140)
+    y = Elements("e4m3", [[0x00]])
+    assert mx.dot(x, y, "seq_fma_fp32", np.array([-0.0], np.float32)).view(np.uint32)[0] == 0
+
+
+@pytest.mark.parametrize("name", list_rules())
+def test_a_matrix_product_has_the_bits_of_its_dot_products(name):
+    rule = get_rule(name)
+    fmt = rule.elements[0] if rule.elements else "e4m3"
+    element = OPERAND_FORMATS[fmt]
+    rng = np.random.default_rng([20260722, *name.encode()])
+    shapes = (70, 128), (67, 128)  # beyond one tile of most rules
+    drawn = [rng.integers(0, 1 << element.bits, shape) for shape in shapes]
+    if rule.scale_apply == "epilogue_tensor":
+        a, b = (Elements(fmt, codes) for codes in drawn)
+        rows = [Elements(fmt, codes.codes[:67]) for codes in (a, b)]
+    else:
+        size = rule.block or 32
+        block_format = mx.BlockFormat("any", element, mx.get_scale(rule.scale_format or "e8m0"), size)
+        blocks = [codes.reshape(len(codes), -1, size) for codes in drawn]
+        scales = [rng.integers(100, 126, codes.shape[:2]) for codes in blocks]
+        a, b = (mx.Blocks(block_format, *pair) for pair in zip(blocks, scales, strict=True))
+        rows = [mx.Blocks(block_format, x.codes[:67], x.scales[:67]) for x in (a, b)]
+    c = rng.normal(size=(70, 67)).astype(np.float32)
+    product = mx.matmul(a, b, rule, c)
+    diagonal = mx.dot(*rows, rule, c[:67].diagonal())
+    np.testing.assert_array_equal(product[:67].diagonal().view(np.uint32), diagonal.view(np.uint32))
+    assert product.shape == (70, 67)
+
+
+def test_split_k_adds_parts_of_their_own():
+    rng = np.random.default_rng(20260722)
+    a, b = (Elements("e4m3", rng.integers(0, 0x7F, (9, 448))) for _ in "ab")
+    rule = get_rule("nv_hopper_fp8_fast")
+    tiles = [(s, min(s + 64, 448)) for s in range(0, 448, 64)]
+    for deal, parts in (
+        ("contiguous", [tiles[0:3], tiles[3:6], tiles[6:7]]),
+        ("interleaved", [tiles[0::3], tiles[1::3], tiles[2::3]]),
+    ):
+        columns = [np.concatenate([np.arange(*tile) for tile in part]) for part in parts]
+        p = [mx.dot(Elements("e4m3", a.codes[:, k]), Elements("e4m3", b.codes[:, k]), rule) for k in columns]
+        c = np.float32(0.37)
+        sums = {"serial": ((c + p[0]) + p[1]) + p[2], "pairwise": c + ((p[0] + p[1]) + p[2])}
+        for combine, want in sums.items():
+            split = SplitK(splits=3, tile=64, deal=deal, combine=combine)
+            got = mx.dot(a, b, replace(rule, split_k=split), np.full(9, c))
+            np.testing.assert_array_equal(got.view(np.uint32), want.view(np.uint32))
+
+
+def test_promotion_adds_chains_of_128_in_float32():
+    rng = np.random.default_rng(20260722)
+    a, b = (Elements("e4m3", rng.integers(0, 0x7F, (9, 300))) for _ in "ab")
+    cut = [slice(0, 128), slice(128, 256), slice(256, 300)]
+    fast = "nv_hopper_fp8_fast"
+    parts = [mx.dot(Elements("e4m3", a.codes[:, k]), Elements("e4m3", b.codes[:, k]), fast) for k in cut]
+    got = mx.dot(a, b, "nv_hopper_fp8_slow128")
+    np.testing.assert_array_equal(got, (parts[0] + parts[1]) + parts[2])
+
+
+def test_an_exact_sum_is_free_of_order_also_over_many_blocks():
+    rng = np.random.default_rng(20260722)
+    for fmt, scales in (("mxfp8_e5m2", (0, 255)), ("mxfp8_e4m3", (100, 150)), ("mxfp4_e2m1", (120, 124))):
+        element = mx.get_format(fmt).element
+        codes = rng.integers(0, element.max_code, (2, 3, 9000, 32))
+        exponents = rng.integers(*scales, (2, 3, 9000))
+        order = rng.permutation(9000)
+        forward, shuffled = (
+            mx.dot(*(mx.Blocks(fmt, codes[i][:, k], exponents[i][:, k]) for i in (0, 1)), "exact_fp32")
+            for k in (slice(None), order)
+        )
+        np.testing.assert_array_equal(forward, shuffled)

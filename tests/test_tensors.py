@@ -25,9 +25,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refmodel import tensors
-from refmodel.errors import DtypeError, FileError, MxError, ShapeError
-from refmodel.tensors import parse_source, read_tensors
+from refmodel import arrayfiles
+from refmodel.errors import DefinitionError, DtypeError, FileError, MxError, ShapeError
+from refmodel.tensors import parse_source, read_array, read_tensors
 
 ROOT = pathlib.Path(__file__).parents[1]
 FUZZ_CASES = int(os.environ.get("FUZZ_CASES", "500"))
@@ -333,7 +333,7 @@ def test_a_file_without_permission(tmp_path, monkeypatch):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     np.save(tmp_path / "x.npy", MATRIX)
-    monkeypatch.setattr(tensors, "open", denied, raising=False)
+    monkeypatch.setattr(arrayfiles, "open", denied, raising=False)
     assert "Permission denied" in refusal(FileError, tmp_path / "x.npy")
 
 
@@ -413,6 +413,48 @@ def test_an_encrypted_or_unknown_archive_member(tmp_path):
         data[central + offset] = value
         path.write_bytes(data)
         assert "not a valid .npz" in refusal(FileError, path)
+
+
+def test_an_archive_cannot_claim_more_than_its_bytes_can_hold(tmp_path):
+    """A few bytes of bzip2 or LZMA can be terabytes, and a directory can claim anything."""
+    path = tmp_path / "x.npz"
+    for method in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("a.npy", npy_bytes(MATRIX))
+        assert f"compression method {method}; 0 or 8" in refusal(FileError, path)
+    header = npy_by_hand(f"({2**40},)", b"")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", header)
+        entry = archive.infolist()[0]
+        entry.file_size = len(header) + 4 * 2**40
+    assert "bytes cannot hold" in refusal(FileError, path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:  # zeros are as dense as deflate gets
+        archive.writestr("a.npy", npy_bytes(np.zeros(1 << 22, np.float32)))
+    assert read_tensors(path)["a"].shape == (1 << 22,)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f2", ">f4", "<f8", "<i8", "u1"])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 0), (2, 3, 4)])
+def test_read_array_takes_any_shape_and_maps_without_changing_values(tmp_path, order, dtype, shape):
+    values = np.asarray(np.random.default_rng(1).integers(0, 9, shape), dtype, order=order)
+    np.save(tmp_path / "x.npy", values)
+    array = read_array(str(tmp_path / "x.npy"), "numbers" if "f" in dtype else "codes")
+    assert array.dtype.newbyteorder("=") == np.dtype(dtype).newbyteorder("=")
+    assert array.shape == shape
+    assert array.tolist() == values.tolist()
+
+
+def test_read_array_takes_the_one_array_of_its_content(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, index=np.arange(3), x=MATRIX, flag=np.array([True]))
+    assert read_array(str(path), "numbers").tolist() == MATRIX.tolist()
+    assert read_array(str(path), "codes").tolist() == [0, 1, 2]
+    with pytest.raises(DtypeError, match="tensor 'flag' is bool; codes are integers"):
+        read_array(f"{path}:flag", "codes")
+    np.savez(path, a=MATRIX, b=MATRIX)
+    with pytest.raises(DefinitionError, match=r"holds 2 tensors; name one: .*x\.npz:a"):
+        read_array(str(path), "numbers")
 
 
 def test_safetensors_not_installed(tmp_path, monkeypatch):

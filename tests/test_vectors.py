@@ -847,7 +847,7 @@ def test_seeds_and_formats_give_different_stimulus() -> None:
     ("change", "error", "message"),
     [
         ({"a_format": "mxfp9"}, UnknownNameError, "mxfp9.*choose one of.*mxfp8_e4m3"),
-        ({"rule": "nearest"}, UnknownNameError, "nearest.*choose one of: block32_fp32_add, exact_fp32"),
+        ({"rule": "nearest"}, UnknownNameError, "nearest.*choose one of: block32_exact_fused, block32_fp32_add"),
         ({"count": 0}, DefinitionError, "count 0"),
         ({"count": MAX_COUNT + 1}, DefinitionError, f"between 1 and {MAX_COUNT}"),
         ({"seed": -1}, DefinitionError, "seed -1"),
@@ -863,3 +863,9 @@ def test_a_wrong_argument_is_refused(change: dict, error: type[Exception], messa
     arguments = {"a_format": "mxint8", "b_format": "mxint8", "rule": "exact_fp32", "count": 10, "seed": 1}
     with pytest.raises(error, match=message):
         make_dot_vectors(**(arguments | change))
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "nvint4"])
+def test_formats_without_stimulus_classes_are_refused(name):
+    with pytest.raises(DefinitionError, match=f"{name}: vector sets are of blocks of 32 elements"):
+        make_dot_vectors(name, name, rule="exact_fp32", count=10, seed=1)

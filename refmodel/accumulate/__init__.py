@@ -7,6 +7,7 @@ from functools import lru_cache
 from refmodel.accumulate import presets
 from refmodel.accumulate.presets import arm_fp8_dot, riscv_ime, rvbna
 from refmodel.accumulate.rule import AccumulationRule, SecondAlignment, SplitK
+from refmodel.accumulate.text import from_dict, from_json, from_toml, to_dict, to_json, to_toml
 from refmodel.errors import UnknownNameError
 
 __all__ = [
@@ -14,26 +15,23 @@ __all__ = [
     "SecondAlignment",
     "SplitK",
     "arm_fp8_dot",
+    "from_dict",
+    "from_json",
+    "from_toml",
     "get_rule",
     "list_rules",
     "list_unverified_rules",
     "riscv_ime",
     "rvbna",
+    "to_dict",
+    "to_json",
+    "to_toml",
 ]
 
 
 @lru_cache(maxsize=1)
 def _rules() -> dict[str, AccumulationRule]:
-    families = (
-        presets.neutral_rules,
-        presets.nvidia_rules,
-        presets.amd_rules,
-        presets.intel_rules,
-        presets.arm_rules,
-        presets.riscv_rules,
-        presets.unverified_rules,
-    )
-    return {rule.name: rule for family in families for rule in family()}
+    return {rule.name: rule for rules in presets.FAMILIES.values() for rule in rules()}
 
 
 def get_rule(rule: str | AccumulationRule, *, allow_unverified: bool = False) -> AccumulationRule:

@@ -8,12 +8,12 @@ rules of real machines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache
-from types import UnionType
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from refmodel.errors import DefinitionError, unknown_name
+from refmodel.accumulate.fields import check_types
+from refmodel.accumulate.sentence import sentence
+from refmodel.errors import DefinitionError
 
 Confidence: TypeAlias = Literal["A", "V", "V+", "B", "B+", "C", "D", "U"]
 """How well a rule is known.
@@ -36,8 +36,8 @@ Rounding: TypeAlias = Literal["RNE", "RNA", "RZ", "RD", "RU", "RTO"]
 AccumulatorFormat: TypeAlias = Literal["fp32", "e8m13", "fp16", "bf16"]
 """A floating-point format with subnormals: fraction bits and exponent of the smallest normal number.
 
-``fp32`` 23, -126; ``e8m13`` 13, -126 (a Float32 whose 10 low bits are 0; its grid ends at 2**-139); ``fp16`` 10,
--14; ``bf16`` 7, -126. Largest exponent 127, ``fp16`` 15.
+``fp32`` 23, -126; ``e8m13`` 13, -126 (a Float32 whose 10 low bits are 0; its grid ends at 2**-139); ``fp16``
+10, -14; ``bf16`` 7, -126. Largest exponent 127, ``fp16`` 15.
 """
 
 Product: TypeAlias = Literal["exact", "fp32_rne", "fp32_rto", "fp32_rne_ftz", "fp32_rto_ftz"]
@@ -130,14 +130,15 @@ class AccumulationRule:
     2. split_k, then promote_every, cut K into runs which are evaluated on their own.
     3. A run is cut into groups of group_size elements; the last is filled up with products (+0)*(+0). The
        running value starts at c, in a run of step 2 at +0, and goes from group to group.
-    4. The products of a group are formed (product, scale_apply) and added (layout, order, align_*, exp_floor),
-       with the running value among the terms if acc_in_align.
+    4. The products of a group are formed (product, scale_apply) and added (layout, order, align_*,
+       exp_floor), with the running value among the terms if acc_in_align.
     5. If not acc_in_align, the sum becomes the addend of the running value (group_round, scale_apply), and
        is added to it (stage2).
     6. The result is rounded to acc_format (acc_round, overflow, ftz, zero_sign): the next running value.
     7. After the last group: if operands have tensor scales, the value is multiplied by alpha = RNE(ta*tb), a
-       missing one being 1, as RNE(RNE(value*alpha) + (+0)) in Float32, and rounded to the result format (out_format,
-       or acc_format with ``e8m13`` read as ``fp32``) by out_round; without them, out_format alone; then nan_pattern.
+       missing one being 1, as RNE(RNE(value*alpha) + (+0)) in Float32, and rounded to the result format
+       (out_format, or acc_format with ``e8m13`` read as ``fp32``) by out_round; without them, out_format
+       alone; then nan_pattern.
 
     A run without elements has no group and its result is the running value, unless group_size is ``all``:
     then it has one empty group.
@@ -156,10 +157,10 @@ class AccumulationRule:
 
         product: ``exact``, or rounded to Float32: to nearest even or to odd, subnormal results flushed to
             zero of their sign with ``_ftz``. Overflow is Inf.
-        term_exponent: The exponent E_i of a non-zero product for the alignment. ``clamped_sum``: e(a)+e(b), so
-            the product's significand is below 4; ``normalised_inputs``: the same with
-            e(x) = floor(log2 |x|), also for subnormals; ``normalised_product``: floor(log2 |a*b|); ``scale_only``:
-            the exponent of the scale alone. ``none``: nothing is aligned. With scale_apply
+        term_exponent: The exponent E_i of a non-zero product for the alignment. ``clamped_sum``: e(a)+e(b),
+            so the product's significand is below 4; ``normalised_inputs``: the same with
+            e(x) = floor(log2 |x|), also for subnormals; ``normalised_product``: floor(log2 |a*b|);
+            ``scale_only``: the exponent of the scale alone. ``none``: nothing is aligned. With scale_apply
             ``product_exponent`` the exponent of the scale is added.
         group_size: L, elements of a group; ``block``: the elements of one block (operands must have
             scales); ``all``: all elements of the run.
@@ -168,13 +169,13 @@ class AccumulationRule:
             or a scale is, not if they cancel. With an order ``tree_*``, the exact sum of G consecutive
             products, rounded by acc_round to acc_format, is one leaf.
         layout: Which elements of a group share a partial sum (element i of the group): ``contiguous``: all;
-            ``even_odd``: i mod 2; ``round_robin_4``: i mod 4; ``pairs``: i div 2. ``fused``: each partial sum is aligned
-            on its own, and stage2 combines them. Chains: each partial sum is a chain from +0; for
-            ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added as in ``tree_adjacent``,
-            beginning with result (L mod n) and going round.
+            ``even_odd``: i mod 2; ``round_robin_4``: i mod 4; ``pairs``: i div 2. ``fused``: each partial sum
+            is aligned on its own, and stage2 combines them. Chains: each partial sum is a chain from +0; for
+            ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added as in
+            ``tree_adjacent``, beginning with result (L mod n) and going round.
         order: ``fused``: the exact sum of the aligned terms (of the terms, if align_bits is None).
-            ``fma_chain``: s = round(s + p_i), one rounding each, element after element, from the running value
-            if acc_in_align, else from +0. ``pair_sum_chain``: s = round(s + round(p_2i + p_2i+1)).
+            ``fma_chain``: s = round(s + p_i), one rounding each, element after element, from the running
+            value if acc_in_align, else from +0. ``pair_sum_chain``: s = round(s + round(p_2i + p_2i+1)).
             ``tree_adjacent``: neighbours are added, then neighbours among the results, an odd last one moving
             up as it is; ``tree_halves``: element i and element i + ceil(n/2) are added, again and again.
             Rounding here is acc_round to acc_format, with ftz, overflow and zero_sign.
@@ -189,7 +190,7 @@ class AccumulationRule:
         stage2: How sum and running value meet if not simply by one exact addition, see
             `SecondAlignment`; needs acc_in_align False and ``fused``.
         dot_shift: The exact sum of products of a group is multiplied by 2**-dot_shift (LSCALE of Arm; -12
-            makes MXINT8 elements integers).
+            makes MXINT8 elements integers); without align_bits only.
 
         group_round: Rounding of a group's sum to group_format before it meets the running value; None: it
             meets it exact. Only if not acc_in_align. Subject to ftz, overflow and zero_sign.
@@ -204,27 +205,27 @@ class AccumulationRule:
         scale_apply: Where block scales enter, S being a group's sum; R is acc_round to acc_format with ftz,
             overflow and zero_sign; all of a group's elements share a block where S is multiplied.
             ``product_exponent``: exactly, in each product. ``group_exponent``: exactly, in each term of
-            ``scale_only``. ``fused_exact``: S*sa*sb exactly. ``ldexp_then_add``: t = group_round(S), then R(t*sa*sb).
-            ``fp32_factor``: f = R(R(sa)*R(sb)); with group_round R(f*group_round(S)), without it the exact f*S.
-            ``two_fp32_factors``: R(R(group_round(S)*sa)*sb). ``dequant_inputs``: in each element, rounded to nearest
-            even to dequant_format. ``epilogue_tensor``: operands must have no block scales. Infinite factors follow
-            IEEE 754 (Inf*0 is NaN).
+            ``scale_only``. ``fused_exact``: S*sa*sb exactly. ``ldexp_then_add``: t = group_round(S), then
+            R(t*sa*sb). ``fp32_factor``: f = R(R(sa)*R(sb)); with group_round R(f*group_round(S)), without it
+            the exact f*S. ``two_fp32_factors``: R(R(group_round(S)*sa)*sb). ``dequant_inputs``: in each
+            element, rounded to nearest even to dequant_format. ``epilogue_tensor``: operands must have no
+            block scales. Infinite factors follow IEEE 754 (Inf*0 is NaN).
         scale_format: Name of the scale format that operands must have; None: any.
         block: Block size that operands with scales must have; None: any.
         dequant_format: Format of a scaled element, for ``dequant_inputs``; its exponents replace the
             element's. Overflow is Inf.
 
-        daz: Subnormal elements count as zero; daz_c: a subnormal running value does.
+        daz: Subnormal elements count as zero; daz_c: a subnormal running value does, when a group begins.
         daz_sign: That zero: ``keep`` its sign, or ``plus``.
         ftz: A result of rounding that is non-zero and below the smallest normal number of its format (after
             rounding on the grid of its format, subnormals included) becomes zero.
         ftz_sign: As daz_sign.
         overflow: A finite number that rounds to beyond the largest of acc_format: ``inf`` whatever the
-            rounding; ``saturate``: the largest finite number; ``ieee``: as IEEE 754 section 7.4, Inf or the largest,
-            by the rounding direction; ``product_inf_at_2^128``: ``inf``, and a product of magnitude 2**128 or more
-            is infinite by itself.
-        zero_sign: Of a result that is zero. ``always_plus``: +0. ``ieee``: an exact zero is -0 if all its terms
-            are -0 (for RD: unless all are +0), where rounding or flushing made it zero it keeps its
+            rounding; ``saturate``: the largest finite number; ``ieee``: as IEEE 754 section 7.4, Inf or the
+            largest, by the rounding direction, RTO being one toward zero; ``product_inf_at_2^128``: ``inf``,
+            and a product of magnitude 2**128 or more is infinite by itself.
+        zero_sign: Of a result that is zero. ``always_plus``: +0. ``ieee``: an exact zero is -0 if all its
+            terms are -0 (for RD: unless all are +0), where rounding or flushing made it zero it keeps its
             sign. ``from_plus``: as ieee, but every sum of products starts from +0.
         nan_pattern: Bits of every NaN result in the result format.
         inf_rules: ``ieee``, the rules above.
@@ -303,7 +304,10 @@ class AccumulationRule:
     @property
     def summary(self) -> str:
         """The rule in a sentence."""
-        return self.description or self.name
+        return self.description or sentence(self)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.summary}"
 
     @property
     def result_format(self) -> AccumulatorFormat:
@@ -419,58 +423,13 @@ def _contradictions(rule: AccumulationRule) -> list[tuple[bool, str]]:
             (rule.scale_apply == "dequant_inputs") != (rule.dequant_format is not None),
             "scale_apply 'dequant_inputs' and dequant_format go together",
         ),
-        (rule.dot_shift != 0 and not fused, "dot_shift is for order 'fused'"),
+        (
+            rule.dot_shift != 0 and (aligned or not fused),
+            "dot_shift multiplies exact sums: order 'fused' without align_bits",
+        ),
         (size == "block" and rule.scale_apply == "epilogue_tensor", "group_size 'block' needs block scales"),
         (
             not is_nan,
             f"nan_pattern={rule.nan_pattern:#x} is not a NaN of {rule.result_format} ({width} bits)",
         ),
     ]
-
-
-def check_types(value: Any, what: str) -> None:
-    """Check the fields of a dataclass instance against their annotations.
-
-    Raises:
-        DefinitionError: If a field has a value of another type.
-        UnknownNameError: If a field has a word that is not among its choices.
-    """
-    hints = _hints(type(value))
-    for field in fields(value):
-        given, hint = getattr(value, field.name), hints[field.name]
-        options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-        if any(_is_of(given, option) for option in options):
-            continue
-        words = [word for option in options if get_origin(option) is Literal for word in get_args(option)]
-        if words and isinstance(given, str):
-            raise unknown_name(f"{field.name} of {what}:", given, words)
-        raise DefinitionError(f"{what}: {field.name}={given!r} must be {_type_text(options)}")
-
-
-@lru_cache(maxsize=8)
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
-
-
-def _is_of(value: object, hint: Any) -> bool:
-    if get_origin(hint) is Literal:
-        return isinstance(value, str) and value in get_args(hint)
-    if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _type_text(options: tuple[Any, ...]) -> str:
-    texts = []
-    for option in options:
-        if get_origin(option) is Literal:
-            texts.append("one of " + ", ".join(map(repr, get_args(option))))
-        elif get_origin(option) is tuple:
-            texts.append("a tuple of names")
-        elif is_dataclass(option):
-            texts.append(f"a {getattr(option, '__name__', '')}")
-        else:
-            texts.append({int: "an integer", str: "text", bool: "true or false"}.get(option, "absent"))
-    return " or ".join(texts)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import explain, formats, vectors
-from refmodel.cli.common import USAGE_ERROR, Parser
+from refmodel.cli import digests, dot, encode, explain, formats, profiles, quantize, vectors
+from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -20,11 +21,15 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, or 2 after one line on stderr that says what is wrong."""
+    """Run the command and return its exit code.
+
+    It is 0, 1 if a check has found a difference, or 2 after one line on stderr that says what is wrong.
+    """
+    code: int | None = None
     try:
         try:
             arguments = _parser().parse_args(explain.escape_numbers(sys.argv[1:] if argv is None else argv))
-            arguments.run(arguments)
+            code = arguments.run(arguments)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
@@ -32,27 +37,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         # does not complain when it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (MxError, OSError, MemoryError) as error:
-        print(f"mxref: error: {_one_line(error)}", file=sys.stderr)
+        print(f"mxref: error: {one_line(_text(error))}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
-    return 0
+    return code or 0
 
 
-def _one_line(error: Exception) -> str:
+def _text(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory for this; use a smaller count or smaller tensors"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    return " ".join(str(error).split())
+    return str(error)
 
 
+@functools.cache
 def _parser() -> Parser:
     parser = Parser(
         prog="mxref",
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (vectors, explain, formats):
+    for module in (encode, quantize, dot, explain, formats, profiles, vectors, digests):
         module.add(commands)
     return parser

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import NoReturn, TypeVar
 
-from refmodel.options import EncodeOptions, choices
+from refmodel.formats import BlockFormat, NumberFormat
+from refmodel.options import EncodeOptions, QuantizeOptions, choices
+from refmodel.profiles import get_profile, list_profiles
 
 USAGE_ERROR = 2
+_LONGEST_MESSAGE = 1000
 
 _Options = TypeVar("_Options", bound=EncodeOptions)
 
@@ -20,8 +23,16 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with the message."""
-        line = " ".join(message.split())
-        self.exit(USAGE_ERROR, f"mxref: error: {line}; see {self.prog} --help\n")
+        self.exit(USAGE_ERROR, f"mxref: error: {one_line(message)}; see {self.prog} --help\n")
+
+
+def one_line(message: str) -> str:
+    """Return a message as one line without control characters, whatever was typed, cut if too long."""
+    line = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in " ".join(message.split())
+    )
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]} ..."
 
 
 def integer(text: str) -> int:
@@ -51,8 +62,18 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 
 def add_options(parser: argparse.ArgumentParser, options_type: type[EncodeOptions]) -> None:
-    """Add an option for every field of an option class, with the field's values, default and description."""
+    """Add an option for every field of an option class, with the field's values, default and description.
+
+    With them comes ``--profile``, whose options replace the defaults.
+    """
     group = parser.add_argument_group("choices that the specifications leave open")
+    group.add_argument(
+        "--profile",
+        default="ocp",
+        choices=list_profiles(),
+        help="the choices of an implementation; options given beside it replace them (default ocp, whose "
+        "choices are the defaults named below)",
+    )
     allowed, descriptions = choices(options_type), _descriptions(options_type)
     for field in fields(options_type):
         values = allowed.get(field.name)
@@ -68,10 +89,21 @@ def add_options(parser: argparse.ArgumentParser, options_type: type[EncodeOption
         )
 
 
-def chosen_options(arguments: argparse.Namespace, options_type: type[_Options]) -> _Options:
-    """Return the options that the arguments of `add_options` ask for."""
-    given = {field.name: _destination(field.name) for field in fields(options_type)}
-    return options_type(**{name: getattr(arguments, d) for name, d in given.items() if hasattr(arguments, d)})
+def encode_options(arguments: argparse.Namespace, fmt: NumberFormat) -> EncodeOptions:
+    """Return the options for conversion to a number format that the arguments of `add_options` ask for."""
+    return _with_given(arguments, get_profile(arguments.profile).encode_options(fmt))
+
+
+def quantize_options(arguments: argparse.Namespace, fmt: BlockFormat) -> QuantizeOptions:
+    """Return the options for conversion to a block format that the arguments of `add_options` ask for."""
+    return _with_given(arguments, get_profile(arguments.profile).quantize_options(fmt))
+
+
+def _with_given(arguments: argparse.Namespace, options: _Options) -> _Options:
+    given = {field.name: _destination(field.name) for field in fields(options)}
+    return replace(
+        options, **{name: getattr(arguments, d) for name, d in given.items() if hasattr(arguments, d)}
+    )
 
 
 def _destination(field_name: str) -> str:

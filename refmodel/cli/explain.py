@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks, check_axis
-from refmodel.cli.common import Parser, add_options, chosen_options, integer, integers
+from refmodel.cli.arrays import read_float32
+from refmodel.cli.common import Parser, add_options, encode_options, integer, integers, quantize_options
+from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.errors import DefinitionError, ShapeError
 from refmodel.explain import Explanation, FloatBits, explain_block, explain_dot, explain_element
 from refmodel.explain.source import read_blocks, read_number
-from refmodel.formats import get_format
 from refmodel.options import EncodeOptions, QuantizeOptions
-from refmodel.tensors import parse_source, read_tensors
+from refmodel.tensors import read_array
 from refmodel.vectors.files import read_vectors
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ _VALUE = "decimal, inf, nan, hexadecimal float as 0x1.8p-3, or with --bits a bit
 
 
 def escape_numbers(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with a space before each negative number of ``mxref explain``.
+    """Return the arguments with a space before each negative number of ``mxref explain`` or ``dot``.
 
     argparse would take -1e-3 or -inf for options; what begins with a space it never does.
     """
-    if not arguments or arguments[0] != "explain":
+    if not arguments or arguments[0] not in ("explain", "dot"):
         return list(arguments)
     return [f" {each}" if _NUMBER.fullmatch(each) else each for each in arguments]
 
@@ -92,6 +93,12 @@ def _add_block(kinds: argparse._SubParsersAction[Parser]) -> None:
     )
     block.add_argument(
         "--axis", type=integer, default=-1, help="blocked axis of the tensor (default: the last)"
+    )
+    block.add_argument(
+        "--tensor-scale",
+        metavar="VALUE",
+        help="Float32 scale of the whole array in a format that has one, a number or its bits as 0x3f800000 "
+        "(default: from the largest magnitude of the values explained, not of the whole tensor)",
     )
     block.add_argument("--random", type=integers, metavar="N,...", help="random integers, one or one a value")
     block.add_argument("--detail", metavar="I,...|all", help="elements to explain in full (default: none)")
@@ -159,12 +166,13 @@ def _print(explanation: Explanation, arguments: argparse.Namespace) -> None:
 
 def _element(arguments: argparse.Namespace) -> None:
     value = read_number(arguments.value, arguments.bits)
-    options = chosen_options(arguments, EncodeOptions)
-    _print(explain_element(arguments.format.strip(), value, options, random=arguments.random), arguments)
+    fmt = parse_number_format(arguments.format.strip())
+    options = encode_options(arguments, fmt)
+    _print(explain_element(fmt, value, options, random=arguments.random), arguments)
 
 
 def _block(arguments: argparse.Namespace) -> None:
-    block_format = get_format(arguments.format)
+    block_format = parse_format(arguments.format)
     if (arguments.input is None) == (not arguments.values):
         raise DefinitionError("give either values or a tensor with --input")
     values: Any
@@ -184,17 +192,22 @@ def _block(arguments: argparse.Namespace) -> None:
             raise DefinitionError(
                 f"--detail {detail}: give element numbers separated by commas, or all"
             ) from None
-    options = chosen_options(arguments, QuantizeOptions)
-    explanation = explain_block(values, block_format, options, random=arguments.random, detail=detail or ())
+    options = quantize_options(arguments, block_format)
+    scale = arguments.tensor_scale
+    explanation = explain_block(
+        values,
+        block_format,
+        options,
+        random=arguments.random,
+        tensor_scale=None if scale is None else read_float32(scale),
+        detail=detail or (),
+    )
     _print(explanation, arguments)
 
 
 def _tensor_block(source: str, index: Sequence[int] | None, axis: int, size: int) -> NDArray[Any]:
     """Return the numbers of one block of a tensor; fewer than *size* at the end of a row."""
-    tensors = read_tensors(*parse_source(source))
-    if len(tensors) > 1:
-        raise DefinitionError(f"{source}: holds {len(tensors)} tensors; name one: FILE:{next(iter(tensors))}")
-    (tensor,) = tensors.values()
+    tensor = read_array(source, "numbers")
     rows = np.moveaxis(tensor, check_axis(tensor.shape, axis), -1)
     shape = (*rows.shape[:-1], -(-rows.shape[-1] // size))
     position = (0,) * len(shape) if index is None else tuple(index)
@@ -219,8 +232,8 @@ def _dot(arguments: argparse.Namespace) -> None:
         raise DefinitionError("--index chooses a dot product of a vector directory and needs --vectors")
     if None in (arguments.a_format, arguments.a, arguments.b, arguments.rule):
         raise DefinitionError("give --a-format, --a, --b and --rule, or a directory with --vectors")
-    a = read_blocks(arguments.a_format, arguments.a)
-    b = read_blocks(arguments.b_format or arguments.a_format, arguments.b)
+    a = read_blocks(parse_format(arguments.a_format), arguments.a)
+    b = read_blocks(parse_format(arguments.b_format or arguments.a_format), arguments.b)
     _print(explain_dot(a, b, arguments.rule, c), arguments)
 
 

@@ -7,8 +7,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from refmodel.accumulate import get_rule, list_rules
+from refmodel.accumulate import get_rule, list_rules, list_unverified_rules, to_toml
 from refmodel.cli.common import print_table
+from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.elements import decode
 from refmodel.errors import DefinitionError
 from refmodel.explain.numbers import code_table, number_table
@@ -17,8 +18,6 @@ from refmodel.formats import (
     FloatFormat,
     IntegerFormat,
     NumberFormat,
-    get_format,
-    get_number_format,
     list_formats,
 )
 
@@ -36,14 +35,29 @@ def add(commands: Commands) -> None:
         epilog="example: mxref formats e4m3 --codes",
     )
     formats.add_argument(
-        "format", nargs="?", metavar="FORMAT", help="one block, element or scale format (default: all)"
+        "format",
+        nargs="?",
+        metavar="FORMAT",
+        help="one block, element or scale format, by name or described as in mxref quantize (default: all)",
     )
     formats.add_argument("--codes", action="store_true", help="list all codes of FORMAT and where ties go")
     formats.set_defaults(run=_formats)
 
-    commands.add_parser(
-        "rules", help="list the accumulation rules", description="List the accumulation rules."
-    ).set_defaults(run=_rules)
+    rules = commands.add_parser(
+        "rules",
+        help="list the accumulation rules",
+        description="List the accumulation rules by maker, with how well known each is (A, V, B, C, D) "
+        "and its source; or say what one rule does.",
+        epilog="example: mxref rules nv_mxf8f6f4 --toml",
+    )
+    rules.add_argument("rule", nargs="?", metavar="RULE", help="one rule (default: all)")
+    rules.add_argument("--toml", action="store_true", help="print the fields of RULE as TOML")
+    rules.add_argument(
+        "--allow-unverified",
+        action="store_true",
+        help="show machines whose numerics are not public, too (confidence U); their rules are stand-ins",
+    )
+    rules.set_defaults(run=_rules)
 
 
 def _formats(arguments: argparse.Namespace) -> None:
@@ -54,8 +68,9 @@ def _formats(arguments: argparse.Namespace) -> None:
                 "--codes lists the codes of one format; name it: mxref formats e4m3 --codes"
             )
         for number, each in enumerate(numbers):
+            lines = code_table(each).to_lines()
             print("\n" * bool(number) + f"{each.name}, all codes")
-            print("\n".join(code_table(each).to_lines()))
+            print("\n".join(lines))
         return
     if blocks:
         _print_blocks(blocks)
@@ -75,9 +90,9 @@ def _formats(arguments: argparse.Namespace) -> None:
 
 def _selected(name: str | None) -> tuple[list[BlockFormat], list[NumberFormat]]:
     """Return the block formats of that name, and what they consist of; or the element or scale format."""
-    if name is not None and name not in list_formats():
-        return [], [get_number_format(name)]
-    blocks = [get_format(each) for each in (list_formats() if name is None else [name])]
+    if name is not None and name not in list_formats() and "/" not in name:
+        return [], [parse_number_format(name)]
+    blocks = [parse_format(each) for each in (list_formats() if name is None else [name])]
     numbers: list[NumberFormat] = [block.element for block in blocks]
     numbers += [block.scale for block in blocks]
     return blocks, list(dict.fromkeys(numbers))
@@ -94,7 +109,26 @@ def _print_blocks(blocks: Sequence[BlockFormat]) -> None:
 
 
 def _rules(arguments: argparse.Namespace) -> None:
-    for rule in map(get_rule, list_rules()):
-        print(rule.name)
-        text = f"{rule.summary} [{rule.source}]"
-        print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))
+    if arguments.rule is None:
+        if arguments.toml:
+            raise DefinitionError(
+                "--toml prints the fields of one rule; name it: mxref rules nv_mxf8f6f4 --toml"
+            )
+        names = list_rules() + (list_unverified_rules() if arguments.allow_unverified else ())
+        for name in names:
+            rule = get_rule(name, allow_unverified=True)
+            print(name)
+            _print_indented(f"{rule.confidence}: {rule.source}")
+        return
+    rule = get_rule(arguments.rule, allow_unverified=arguments.allow_unverified)
+    if arguments.toml:
+        print(to_toml(rule), end="")
+        return
+    print(rule.name)
+    _print_indented(rule.summary)
+    _print_indented(f"elements: {', '.join(rule.elements) or 'any'}")
+    _print_indented(f"confidence {rule.confidence}: {rule.source}")
+
+
+def _print_indented(text: str) -> None:
+    print(textwrap.fill(text, 96, initial_indent="    ", subsequent_indent="    "))

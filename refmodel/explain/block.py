@@ -9,29 +9,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from refmodel.blocks import Blocks, quantize
+from refmodel.blocks import Blocks
 from refmodel.errors import ExplanationError, ShapeError
 from refmodel.explain.element import Prepared, explain_scaled, prepare
 from refmodel.explain.encoding import Encoded
-from refmodel.explain.exact import (
-    Exact,
-    FloatBits,
-    as_bits,
-    binary_text,
-    class_of,
-    code_text,
-    decode_exact,
-    fields,
-    floor_log2,
-    number_text,
-    power_of_two,
-    to_array,
-)
-from refmodel.explain.rounding import locate
+from refmodel.explain.exact import Exact, FloatBits, as_bits, code_text, decode_exact, fields, to_array
+from refmodel.explain.ratio_scale import choose_tensor_scale
+from refmodel.explain.scale import choose_scale, choose_scaling, listed
 from refmodel.explain.tree import Explanation, Step, Table
-from refmodel.formats import FLOAT32, BlockFormat, IntegerFormat, get_format
+from refmodel.formats import FLOAT32, BlockFormat, get_format
 from refmodel.options import QuantizeOptions
 from refmodel.packing import pack_blocks
+from refmodel.quantization import quantize
 
 
 def explain_block(
@@ -40,15 +29,18 @@ def explain_block(
     options: QuantizeOptions | None = None,
     *,
     random: ArrayLike | None = None,
+    tensor_scale: float | np.float32 | None = None,
     detail: Iterable[int] | Literal["all"] = (),
 ) -> Explanation:
     """Explain how `refmodel.quantize` makes one block of up to block_size numbers.
 
     Args:
         values: Numbers along one axis, of a dtype that quantize takes, or `FloatBits` of one format.
-        format: Block format with a power-of-two scale, by name or description.
+        format: Block format, by name or description.
         options: The choices MX leaves open; the defaults when None.
         random: The random integers of stochastic rounding, broadcast to values.
+        tensor_scale: In a format that has one, the Float32 scale of the array that the block is of; from the
+            values alone when None.
         detail: Numbers of the elements that are explained in full, as parts.
 
     Returns:
@@ -66,38 +58,44 @@ def explain_block(
     size = block_format.block_size
     if not 1 <= len(inputs) <= size:
         raise ShapeError(f"{len(inputs)} values; a block of {block_format.name} takes 1 to {size}")
-    details = range(size) if isinstance(detail, str) else tuple(detail)
-    if missing := [i for i in details if not 0 <= i < size]:
-        raise ShapeError(f"element {missing[0]} is not in a block of {size}")
-    model = quantize(to_array(inputs), block_format, options=options, random=random)
+    if not isinstance(detail, Iterable):
+        raise ShapeError(f"detail={detail!r} must be 'all' or numbers of elements")
+    details = range(size) if isinstance(detail, str) and detail == "all" else tuple(detail)
+    if missing := [i for i in details if not isinstance(i, int) or not 0 <= i < size]:
+        raise ShapeError(f"element {missing[0]!r} is not in a block of {size}")
+    array = to_array(inputs)
+    model = quantize(array, block_format, options=options, random=random, tensor_scale=tensor_scale)
     randoms = _randoms(random, len(inputs), size)
     padded = inputs + [FloatBits(inputs[0].format, 0)] * (size - len(inputs))
     prepared = [prepare(each, options) for each in padded]
 
-    steps, scale_code = _scale_steps(block_format, prepared, options)
-    scale = decode_exact(block_format.scale, scale_code)
-    is_nan = not scale.is_finite
-    if is_nan:
+    given = None if tensor_scale is None else Fraction(float(tensor_scale))
+    tensor = choose_tensor_scale(block_format, prepared, options, given)
+    steps = list(tensor.steps)
+    scale_code = choose_scale(block_format, prepared, options, tensor, steps)
+    factor: Fraction | None = None
+    if not decode_exact(block_format.scale, scale_code).is_finite:
         nothing = Encoded(0, (), "not encoded")
         elements: list[tuple[Encoded, tuple[Step, ...]]] = [(nothing, each.steps) for each in prepared]
     else:
-        exponent = floor_log2(scale.magnitude)
+        scaling = choose_scaling(block_format, scale_code, options, tensor, steps)
+        factor = scaling.factor
         elements = [
-            explain_scaled(block_format.element, each, exponent, options, drawn)
+            explain_scaled(block_format.element, each, scaling, options, drawn)
             for each, drawn in zip(prepared, randoms, strict=True)
         ]
     codes = [encoded.code for encoded, _ in elements]
-    if scale_code != model.scales[0] or codes != model.codes[0].tolist():
-        raise ExplanationError(
-            f"block of {block_format.name}: the stages lead to scale {scale_code:#04x} and codes "
-            f"{bytes(codes).hex()}, the model gives {int(model.scales[0]):#04x} and "
-            f"{model.codes[0].tobytes().hex()} with {options}"
-        )
-    steps.append(_elements_step(block_format, prepared, elements, scale, len(inputs)))
-    steps += _overflow_steps(block_format, codes, scale)
+    shared = None if block_format.tensor_scale is None else tensor.decode
+    _check(model, scale_code, codes, shared, options)
+    steps.append(_elements_step(block_format, prepared, elements, factor, len(inputs), options))
+    if factor is not None:
+        steps += _overflow_steps(block_format, codes, factor)
     result, packed = _packed(model)
     count = f"{len(inputs)} values" if len(inputs) != 1 else "1 value"
-    title = f"{count} ({inputs[0].format}) to a block of {block_format.name}: scale {scale_code:#04x}"
+    title = f"{count} ({inputs[0].format}) to a block of {block_format.name}: "
+    title += f"scale {code_text(block_format.scale, scale_code)}"
+    if shared is not None:
+        title += f", tensor scale {shared}"
     parts = tuple(
         Explanation(
             f"element {i}: {padded[i]} to {code_text(block_format.element, codes[i])}",
@@ -109,6 +107,24 @@ def explain_block(
     return Explanation(title, result, (*steps, packed), parts)
 
 
+def _check(
+    model: Blocks, scale_code: int, codes: list[int], tensor_scale: Exact | None, options: QuantizeOptions
+) -> None:
+    """Raise ExplanationError unless the stages lead to what the model gives."""
+    fmt, model_scale = model.format, int(model.scales[0])
+    model_tensor = None if model.tensor_scale is None else Exact.of(Fraction(float(model.tensor_scale)))
+    if (scale_code, codes, tensor_scale) == (model_scale, model.codes[0].tolist(), model_tensor):
+        return
+    lead, gives = "", ""
+    if fmt.tensor_scale is not None:
+        lead, gives = f"tensor scale {tensor_scale}, ", f"tensor scale {model_tensor}, "
+    raise ExplanationError(
+        f"block of {fmt.name}: the stages lead to {lead}scale {code_text(fmt.scale, scale_code)} and codes "
+        f"{bytes(codes).hex()}, the model gives {gives}{code_text(fmt.scale, model_scale)} and "
+        f"{model.codes[0].tobytes().hex()} with {options}"
+    )
+
+
 def _randoms(random: ArrayLike | None, count: int, size: int) -> list[int | None]:
     """Return a random integer for each element; padding takes 0, and rounds exactly whatever it takes."""
     if random is None:
@@ -117,136 +133,13 @@ def _randoms(random: ArrayLike | None, count: int, size: int) -> list[int | None
     return [*drawn, *[0] * (size - count)]
 
 
-def _scale_steps(
-    fmt: BlockFormat, prepared: Sequence[Prepared], options: QuantizeOptions
-) -> tuple[list[Step], int]:
-    """Return the steps from the block's numbers to its scale code, and the code."""
-    scale, element = fmt.scale, fmt.element
-    nan_code = scale.nan_codes.start
-    numbers = [each.exact for each in prepared]
-    nans = [i for i, each in enumerate(numbers) if each.kind == "nan"]
-    infinities = [i for i, each in enumerate(numbers) if each.kind == "infinite"]
-    steps = []
-    code: int | None = None
-    why, ids = "", ["MX-5.4.1-b"]
-    if nans:
-        keeps = options.nan_in_block == "per_element"
-        what = "left out of amax, encoded as elements" if keeps else "the scale becomes NaN"
-        text = f"NaN at {_listed(nans)}: {what} (nan_in_block={options.nan_in_block!r})"
-        steps.append(Step("nan", text, ids=("A-6",)))
-        code, why = (None, "") if keeps else (nan_code, "there is a NaN")
-    if infinities:
-        what = {
-            "nan_scale": "the scale becomes NaN",
-            "max_scale": "the largest scale; the infinity is encoded as an element",
-            "ignore": "left out of amax; encoded as an element",
-        }[options.inf_in_block]
-        text = f"infinity at {_listed(infinities)}: {what} (inf_in_block={options.inf_in_block!r})"
-        steps.append(Step("infinity", text, ids=("A-7",)))
-        if code is None and options.inf_in_block != "ignore":
-            code = nan_code if options.inf_in_block == "nan_scale" else scale.max_code
-            why = "there is an infinity"
-    finite = [i for i, each in enumerate(numbers) if each.is_finite]
-    if code is None:
-        amax = max((numbers[i].magnitude for i in finite), default=Fraction(0))
-        steps.append(_amax_step(prepared, finite, amax))
-        if amax == 0:
-            exponent = {"minimum": scale.emin, "one": 0, "negative_emax": -element.emax}[options.zero_block]
-            text = f"no number but zero counts (zero_block={options.zero_block!r})"
-            steps.append(Step("zero block", text, value=str(exponent), ids=("A-3",)))
-        else:
-            exponent = _exponent_steps(fmt, prepared, finite, amax, options, steps)
-        code = _clamped(fmt, exponent, options, steps)
-        why = f"exponent plus bias {scale.bias}" if code != nan_code else "out of range"
-    if code == nan_code:
-        ids += ["MX-5.1-h", "MX-5.4.1-c"]
-        why += "; every value of the block is NaN, the element codes mean nothing"
-    text = f"{code_text(scale, code)}: {why}"
-    steps.append(Step("scale", text, fields(scale, code), str(decode_exact(scale, code)), tuple(ids)))
-    return steps, code
-
-
-def _amax_step(prepared: Sequence[Prepared], finite: Sequence[int], amax: Fraction) -> Step:
-    fmt = prepared[0].source.fmt
-    first = next((i for i in finite if prepared[i].exact.magnitude == amax), None)
-    bits = fields(fmt, locate(fmt, amax).code)
-    text = "there is no finite value"
-    if first is not None:
-        source = prepared[first].source
-        text = f"largest magnitude, that of element {first}, {source}; as {fmt.name} without its sign"
-    return Step("amax", text, bits, number_text(amax), ("MX-6.3-b",))
-
-
-def _exponent_steps(
-    fmt: BlockFormat,
-    prepared: Sequence[Prepared],
-    finite: Sequence[int],
-    amax: Fraction,
-    options: QuantizeOptions,
-    steps: list[Step],
-) -> int:
-    """Append the steps from amax to the exponent of the scale, and return it, before clamping."""
-    source, element, rule = prepared[0].source.fmt, fmt.element, options.scale_rule
-    field = locate(source, amax).code >> source.mantissa_bits
-    exponent = floor_log2(amax)
-    text = f"floor(log2 amax) from the bits: exponent field {field} - {source.bias}"
-    if field == 0:
-        text = f"floor(log2 amax) from the bits: a subnormal, its leading one stands for 2^{exponent}"
-    steps.append(Step("exponent", text, value=str(exponent), ids=("A-2", "D-15")))
-    significand = amax / power_of_two(exponent)
-    mantissa_bits = element.bits - 2 if isinstance(element, IntegerFormat) else element.mantissa_bits
-    largest = decode_exact(element, element.max_code).magnitude / power_of_two(element.emax)
-    half_step = power_of_two(-mantissa_bits - 1)
-    # rule -> threshold, whether the threshold itself counts, what the threshold is
-    thresholds = {
-        "ceil": (Fraction(1), False, "a power of two"),
-        "rceil": (largest, False, f"largest element / 2^{element.emax}"),
-        "even": (2 - half_step, True, f"what rounds up to 2 with {mantissa_bits} fraction bits"),
-        "midmax": (largest + half_step, False, f"half a step above largest element / 2^{element.emax}"),
-    }
-    up = False
-    if rule == "floor":
-        text = "the exponent as it is"
-        bits = ""
-    else:
-        threshold, inclusive, meaning = thresholds[rule]
-        up = significand > threshold or (inclusive and significand == threshold)
-        relation = "at least" if inclusive else "above"
-        text = (
-            f"significand {number_text(significand)} is {'' if up else 'not '}{relation} "
-            f"{number_text(threshold)}, {meaning}: {'one more' if up else 'the exponent as it is'}"
-        )
-        bits = binary_text(significand)
-    ids = ("MX-6.3-b", "A-1", "D-1") if rule == "floor" else ("MX-6.3-f", "A-1")
-    steps.append(Step("rule", f"scale_rule={rule!r}: {text}", bits, str(exponent + up), ids))
-    sexp = exponent + up - element.emax
-    text = f"less emax of {element.name}: {exponent + up} - {element.emax}"
-    steps.append(Step("sexp", text.replace("- -", "+ "), value=str(sexp), ids=("D-1", "D-3")))
-    return sexp
-
-
-def _clamped(fmt: BlockFormat, sexp: int, options: QuantizeOptions, steps: list[Step]) -> int:
-    """Append the step that compares the exponent with the scale's range, and return the scale code."""
-    scale = fmt.scale
-    clamped = min(max(sexp, scale.emin), scale.emax)
-    where = f"{scale.emin} to {scale.emax}, the exponents of {scale.name}"
-    if clamped == sexp:
-        steps.append(Step("clamp", f"within {where}", value=str(sexp), ids=("MX-5.4.1-b",)))
-        return sexp + scale.bias
-    name, identifier = ("scale_underflow", "A-4") if sexp < clamped else ("scale_overflow", "A-5")
-    choice = getattr(options, name)
-    value = "NaN" if choice == "nan" else str(clamped)
-    text = f"{sexp} is outside {where} ({name}={choice!r})"
-    steps.append(Step("clamp", text, value=value, ids=("MX-5.4.1-b", identifier)))
-    return scale.nan_codes.start if choice == "nan" else clamped + scale.bias
-
-
 def _elements_step(
     fmt: BlockFormat,
     prepared: Sequence[Prepared],
     elements: Sequence[tuple[Encoded, tuple[Step, ...]]],
-    scale: Exact,
+    factor: Fraction | None,
     count: int,
+    options: QuantizeOptions,
 ) -> Step:
     """Return the step with one row for each element."""
     rows = []
@@ -255,35 +148,39 @@ def _elements_step(
             break
         code = encoded.code
         value = decode_exact(fmt.element, code)
-        shown = "NaN" if not scale.is_finite else str(value)
-        if scale.is_finite and value.is_finite:
-            shown = str(value.scaled(floor_log2(scale.magnitude)))
+        shown = "NaN" if factor is None else str(value.times(factor))
         name = str(i) if i < count else f"{i}.." * (i + 1 < fmt.block_size) + f"{fmt.block_size - 1}"
         rows.append((name, str(each.source), encoded.split, encoded.words, fields(fmt.element, code), shown))
     table = Table(("i", "input", "kept|g|r|s", "rounding", "code", "value"), tuple(rows))
     padding = (
         f"; the last row stands for {fmt.block_size - count} of padding, +0" if count < fmt.block_size else ""
     )
-    text = f"input / scale rounded to {fmt.element.name}; value is scale times element{padding}"
-    ids = ("MX-6.3-d", "A-16", "MX-5.1-k", *(("A-9",) if padding else ()))
-    if not scale.is_finite:
+    quotient, value_text = "input / scale", "scale times element"
+    ids: tuple[str, ...] = ("MX-6.3-d", "A-16", "MX-5.1-k")
+    if fmt.tensor_scale is not None:
+        quotient, value_text = "input / (scale * tensor scale)", "tensor scale times scale times element"
+    if not fmt.scale.is_power_of_two:
+        ids = ("NV-Q-d", "A-16", "MX-5.1-k" if fmt.tensor_scale is None else "NV-FMT-e")
+        if options.quotient != "exact":
+            quotient = "input * factor in Float32"
+    text = f"{quotient} rounded to {fmt.element.name}; value is {value_text}{padding}"
+    ids = (*ids, *(("A-9",) if padding else ()))
+    if factor is None:
         text, ids = f"not encoded, for the scale is NaN{padding}", ("MX-5.1-h", "MX-4-d")
     return Step("elements", text, ids=ids, table=table)
 
 
-def _overflow_steps(fmt: BlockFormat, codes: Sequence[int], scale: Exact) -> list[Step]:
+def _overflow_steps(fmt: BlockFormat, codes: Sequence[int], factor: Fraction) -> list[Step]:
     """Return the step that names values beyond Float32, if there are any."""
     largest = decode_exact(FLOAT32, FLOAT32.max_code).magnitude
     beyond = [
         i
         for i, code in enumerate(codes)
-        if scale.is_finite
-        and class_of(fmt.element, code) not in ("NaN", "infinity")
-        and scale.magnitude * decode_exact(fmt.element, code).magnitude > largest
+        if (value := decode_exact(fmt.element, code)).is_finite and factor * value.magnitude > largest
     ]
     if not beyond:
         return []
-    text = f"beyond the range of Float32: values {_listed(beyond)}; they dequantize to infinity by default"
+    text = f"beyond the range of Float32: values {listed(beyond)}; they dequantize to infinity by default"
     return [Step("overflow", text, ids=("MX-5.1-j", "A-23"))]
 
 
@@ -291,7 +188,10 @@ def _packed(blocks: Blocks) -> tuple[str, Step]:
     """Return the bytes of the block in hexadecimal, and the step that shows them."""
     fmt = blocks.format
     if fmt.element.bits * fmt.block_size % 8 or fmt.scale.bits != 8:
-        text = f"{fmt.block_bits} bits fill no whole bytes; the scale and the element codes, element 0 first"
+        why = f"{fmt.block_bits} bits fill no whole bytes"
+        if fmt.scale.bits != 8:
+            why = f"a scale of {fmt.scale.bits} bits is not packed with its elements"
+        text = f"{why}; the scale and the element codes, element 0 first"
         codes = [code_text(fmt.scale, int(blocks.scales[0]))]
         codes += [code_text(fmt.element, code) for code in blocks.codes[0].tolist()]
         return " ".join(codes), Step("packed", text, " ".join(codes), ids=("MX-5.1-d",))
@@ -300,10 +200,7 @@ def _packed(blocks: Blocks) -> tuple[str, Step]:
         f"{len(packed)} bytes: the scale first, then the elements as a little-endian bit stream, "
         "element 0 in the low bits (layout 'le')"
     )
+    if fmt.tensor_scale is not None:
+        text += "; the tensor scale is kept apart"
     ids = ("MX-5.1-d", "MX-5.1-e", {4: "A-24", 6: "A-25"}.get(fmt.element.bits, ""), "A-26")
     return packed.hex(), Step("packed", text, packed.hex(" "), ids=tuple(filter(None, ids)))
-
-
-def _listed(indices: Sequence[int]) -> str:
-    shown = ", ".join(map(str, indices[:8]))
-    return f"{shown} and {len(indices) - 8} more" if len(indices) > 8 else shown

@@ -11,26 +11,24 @@ import numpy as np
 from refmodel.accumulate import AccumulationRule, get_rule
 from refmodel.blocks import Blocks
 from refmodel.dot import CANONICAL_NAN, dot
-from refmodel.errors import ExplanationError, ShapeError
-from refmodel.explain.encoding import encode_number
+from refmodel.errors import DefinitionError, ExplanationError, ShapeError
+from refmodel.explain.encoding import encode_float32
 from refmodel.explain.exact import (
+    NAN,
     Exact,
     FloatBits,
     about,
     code_text,
     decode_exact,
     fields,
+    multiplied,
     number_text,
     power_of_two,
 )
 from refmodel.explain.tree import Explanation, Step, Table
 from refmodel.formats import FLOAT32, ElementFormat
-from refmodel.options import EncodeOptions
 
-# What an exact number becomes in Float32: to nearest even, overflow to infinity (A-30).
-_TO_FLOAT32 = EncodeOptions(overflow="overflow")
-
-_NAN = Exact("nan", False)
+_EXPLAINED = get_rule("exact_fp32"), get_rule("block32_fp32_add")
 
 
 def explain_dot(
@@ -52,10 +50,21 @@ def explain_dot(
 
     Raises:
         ShapeError: If there is more than one dot product.
+        DefinitionError: If a scale is no power of two, as those of nvfp4, or the rule is not exact_fp32
+            or block32_fp32_add.
         ExplanationError: If the stages do not lead to the model's bits, which is a defect of refmodel.
         MxError: What `refmodel.dot` raises.
     """
     rule = get_rule(rule)
+    if rule not in _EXPLAINED:
+        names = " and ".join(each.name for each in _EXPLAINED)
+        raise DefinitionError(f"rule {rule.name!r}: dot products are explained under {names} only")
+    for fmt in (a.format, b.format):
+        if not fmt.scale.is_power_of_two:
+            raise DefinitionError(
+                f"{fmt.name}: dot products are explained of blocks whose scale is a power of two, unlike "
+                f"{fmt.scale.name}"
+            )
     if isinstance(c, FloatBits):
         c = np.uint32(c.bits).view(np.float32) if c.fmt is FLOAT32 else c.bits
     model = dot(a, b, rule, None if c is None else np.asarray(c))
@@ -131,7 +140,7 @@ def _product_step(
     products, rows = [], []
     for i, pair in enumerate(zip(*codes, strict=True)):
         x, y = (decode_exact(fmt, code) for fmt, code in zip(formats, pair, strict=True))
-        product = _product(x, y)
+        product = multiplied(x, y)
         integer = str(product.signed / power_of_two(grid)) if product.is_finite else str(product)
         bits = [fields(fmt, code) for fmt, code in zip(formats, pair, strict=True)]
         products.append(product)
@@ -140,16 +149,6 @@ def _product_step(
     quanta = " + ".join(str(fmt.quantum_exponent) for fmt in formats).replace("+ -", "- ")
     text = f"elements decoded; a finite product is an integer times 2^{grid}: {quanta} = {grid}"
     return products, Step("products", text, ids=("MX-6.1-a", "D-11"), table=table)
-
-
-def _product(x: Exact, y: Exact) -> Exact:
-    """Return x * y as IEEE 754 has it, exact; NaN has no sign here."""
-    negative = x.negative != y.negative
-    if "nan" in (x.kind, y.kind):
-        return _NAN
-    if "infinite" in (x.kind, y.kind):
-        return _NAN if x.is_zero or y.is_zero else Exact("infinite", negative)
-    return Exact("finite", negative, x.magnitude * y.magnitude)
 
 
 def _sum_step(total: Exact, grid: int) -> Step:
@@ -164,7 +163,7 @@ def _total(numbers: Sequence[Exact]) -> Exact:
     """Return the exact sum; an exact zero is +0."""
     infinite = {each.negative for each in numbers if each.kind == "infinite"}
     if any(each.kind == "nan" for each in numbers) or len(infinite) == 2:
-        return _NAN
+        return NAN
     if infinite:
         return Exact("infinite", infinite.pop())
     return Exact.of(sum((each.signed for each in numbers), Fraction(0)))
@@ -175,7 +174,7 @@ def _special(scales: Sequence[Exact], element_sum: Exact) -> tuple[Exact, Step] 
     names = " and ".join(name for name, scale in zip(("A", "B"), scales, strict=True) if scale.kind == "nan")
     if names:
         text = f"the scale of {names} is NaN: every element of that block is NaN, and so is the sum"
-        return _NAN, Step("special", text, value="NaN", ids=("MX-5.1-h", "A-29"))
+        return NAN, Step("special", text, value="NaN", ids=("MX-5.1-h", "A-29"))
     if element_sum.is_finite:
         return None
     text = "an infinity among the products: the scales leave it as it is"
@@ -207,7 +206,7 @@ def _power_text(scale: Exact) -> str:
 
 def _to_float32(number: Exact, name: str) -> tuple[int, list[Step]]:
     """Return the Float32 nearest to a number, and the steps to it, of which the last has this name."""
-    encoded = encode_number(FLOAT32, number, _TO_FLOAT32, None, 0)
+    encoded = encode_float32(number)
     bits, value = fields(FLOAT32, encoded.code), str(decode_exact(FLOAT32, encoded.code))
     if number.kind == "nan":
         return encoded.code, [Step(name, "every NaN has these bits", bits, "NaN", ("A-29",))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -42,6 +44,21 @@ class Prepared:
     source: FloatBits
     exact: Exact
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What an input is divided by before it becomes an element, and what an element is multiplied by.
+
+    Attributes:
+        factor: The scale, times the tensor scale if there is one.
+        text: The same in words and numbers.
+        divide: Returns the quotient of an input, and how it came about.
+    """
+
+    factor: Fraction
+    text: str
+    divide: Callable[[Exact], tuple[Exact, tuple[Step, ...]]]
 
 
 def explain_element(
@@ -88,32 +105,25 @@ def explain_element(
 def explain_scaled(
     fmt: NumberFormat,
     prepared: Prepared,
-    scale_exponent: int,
+    scaling: Scaling,
     options: EncodeOptions,
     random: int | None,
 ) -> tuple[Encoded, tuple[Step, ...]]:
-    """Return the code of an element of a block whose scale is 2**scale_exponent, and all of its steps."""
-    quotient = prepared.exact.scaled(-scale_exponent)
-    scale = Step(
-        "quotient",
-        f"the input divided by the scale 2^{scale_exponent}, exactly"
-        + (f": about {about(quotient.signed)}" if quotient.is_finite else ""),
-        value=str(quotient),
-        ids=("MX-6.3-d", "D-9"),
-    )
+    """Return the code of an element of a block, and all of its steps."""
+    quotient, quotient_steps = scaling.divide(prepared.exact)
     encoded = encode_number(fmt, quotient, options, random, _top_fraction(prepared.source))
     code = code_step(fmt, encoded.code)
     element = decode_exact(fmt, encoded.code)
     value = Step(
         "value",
-        f"scale times element: 2^{scale_exponent} * {element}"
+        f"{scaling.text} * {element}"
         if element.is_finite
         else "NaN and infinity pass through whatever the scale is",
-        value=str(element.scaled(scale_exponent)),
+        value=str(element.times(scaling.factor)),
         ids=("MX-5.1-k",) if element.is_finite else ("MX-5.1-i",),
     )
-    error = error_steps(fmt, prepared.source.exact, encoded.code, scale_exponent)
-    return encoded, (*prepared.steps, scale, *encoded.steps, code, value, *error)
+    error = error_steps(fmt, prepared.source.exact, encoded.code, scaling.factor)
+    return encoded, (*prepared.steps, *quotient_steps, *encoded.steps, code, value, *error)
 
 
 def prepare(source: FloatBits, options: EncodeOptions) -> Prepared:
@@ -155,31 +165,51 @@ def input_step(source: FloatBits) -> Step:
     )
 
 
+def amax_step(name: str, prepared: Sequence[Prepared], identifier: str) -> tuple[Fraction, Step]:
+    """Return the largest finite magnitude of inputs, zero if there is none, and the step that names it."""
+    finite = {i: each.exact.magnitude for i, each in enumerate(prepared) if each.exact.is_finite}
+    amax = max(finite.values(), default=Fraction(0))
+    fmt = prepared[0].source.fmt
+    bits = fields(fmt, locate(fmt, amax).code)
+    text = "there is no finite value"
+    if finite:
+        i = next(i for i, magnitude in finite.items() if magnitude == amax)
+        source = prepared[i].source
+        text = f"largest magnitude, that of element {i}, {source}; as {fmt.name} without its sign"
+    return amax, Step(name, text, bits, number_text(amax), (identifier,))
+
+
 def code_step(fmt: NumberFormat, code: int) -> Step:
     """Return the step that shows a code."""
     kind = class_of(fmt, code)
     ids = ("MX-5.3.4-h",) if isinstance(fmt, IntegerFormat) else ("MX-5.3-c",)
-    if isinstance(fmt, FloatFormat) and not fmt.signed:
+    if isinstance(fmt, FloatFormat) and not fmt.subnormals:
         ids = ("MX-5.4.1-b",)
     return Step(
         "code", f"{code_text(fmt, code)}, {kind}", fields(fmt, code), str(decode_exact(fmt, code)), ids
     )
 
 
-def error_steps(fmt: NumberFormat, source: Exact, code: int, scale_exponent: int = 0) -> tuple[Step, ...]:
+def error_steps(
+    fmt: NumberFormat, source: Exact, code: int, factor: Fraction = Fraction(1)
+) -> tuple[Step, ...]:
     """Return the step that compares what the code stands for with the input, where both are finite."""
-    result = decode_exact(fmt, code).scaled(scale_exponent)
+    result = decode_exact(fmt, code).times(factor)
     if not (source.is_finite and result.is_finite):
         return ()
     error = result.signed - source.signed
-    step = power_of_two(locate(fmt, source.scaled(-scale_exponent).magnitude).step_exponent + scale_exponent)
     text = "result equals input"
     if error:
-        text = f"result less input: {about(error / step)} steps of {number_text(step)}"
+        text = "result less input"
+        if factor:  # no scale of zero
+            step = power_of_two(locate(fmt, source.magnitude / factor).step_exponent) * factor
+            text += f": {about(error / step)} steps of {number_text(step)}"
     return (Step("error", text, value=number_text(error)),)
 
 
 def _top_fraction(source: FloatBits) -> int:
-    """Return the fraction field of a number, its leading bit in bit 63."""
+    """Return the fraction field of a NaN, its leading bit in bit 63; 0 for another number."""
+    if source.exact.kind != "nan":
+        return 0
     width = source.fmt.mantissa_bits
     return (source.bits & ((1 << width) - 1)) << (64 - width)

@@ -16,7 +16,7 @@ from refmodel.explain.exact import (
 )
 from refmodel.explain.rounding import Position, decide, locate, overflows
 from refmodel.explain.tree import Step
-from refmodel.formats import FloatFormat, IntegerFormat, NumberFormat
+from refmodel.formats import FLOAT32, FloatFormat, IntegerFormat, NumberFormat
 from refmodel.options import EncodeOptions
 
 # Section of MX v1.0 that describes an element format.
@@ -62,6 +62,11 @@ def encode_number(
     if exact.kind == "infinite":
         magnitude, step = _out_of_range(fmt, exact, options, "an infinity")
         return _with_sign(fmt, exact, magnitude, options, Encoded(0, (*steps, step), "infinity"))
+    if isinstance(fmt, FloatFormat) and _underflows(fmt, exact, options, random):
+        code, step = _encode_nan(fmt, exact.negative, options, 0)
+        text = f"rounds to less than 2^{fmt.emin}, the smallest value (unsigned_underflow='nan')"
+        steps.append(Step("underflow", text, value="NaN", ids=("A-4", "A-11")))
+        return Encoded(code, (*steps, step), "underflow")
     position = locate(fmt, exact.magnitude)
     decision = decide(position, exact.negative, options, random)
     kept = position.kept + decision.away
@@ -96,6 +101,24 @@ def encode_number(
         steps.append(Step("range", text, ids=("OFP8-5.2.1-i",) if _section(fmt) == _FP8 else ()))
     encoded = Encoded(0, tuple(steps), words, position.split)
     return _with_sign(fmt, exact, code, options, encoded)
+
+
+def encode_float32(number: Exact) -> Encoded:
+    """Return the Float32 nearest to a number: ties to even, beyond the range infinity (A-30)."""
+    return encode_number(FLOAT32, number, EncodeOptions(overflow="overflow"), None, 0)
+
+
+def _underflows(fmt: FloatFormat, exact: Exact, options: EncodeOptions, random: int | None) -> bool:
+    """Return whether a number is NaN for being too small for a format without zero."""
+    if fmt.subnormals or options.unsigned_underflow == "minimum" or exact.magnitude == 0:
+        return False
+    if exact.magnitude < power_of_two(fmt.emin - 1):
+        return True  # no mode takes it further than to that
+    # The format with twice the exponents, the new ones below: its codes are of the same parity.
+    continued = replace(fmt, exponent_bits=fmt.exponent_bits + 1, bias=fmt.bias + (1 << fmt.exponent_bits))
+    position = locate(continued, exact.magnitude)
+    kept = position.kept + decide(position, exact.negative, options, random).away
+    return kept * power_of_two(position.step_exponent) < power_of_two(fmt.emin)
 
 
 def _without_what_has_no_code(
@@ -133,7 +156,7 @@ def _grid_step(fmt: NumberFormat, exact: Exact, position: Position) -> Step:
         return Step("binade", text, value="0", ids=("MX-5.4.1-d", "A-11"))
     if exponent >= fmt.emin:
         text = f"floor(log2) is {exponent}, not below emin = {fmt.emin}: normal, steps of {spacing}"
-        ids: tuple[str, ...] = ("MX-5.3-a",) if fmt.signed else ("MX-5.4.1-a",)
+        ids: tuple[str, ...] = ("MX-5.3-a",) if fmt.subnormals else ("MX-5.4.1-a",)
     elif fmt.subnormals:
         exponent = fmt.emin
         text = f"floor(log2) is {position.exponent}, below emin = {fmt.emin}: subnormal, steps of {spacing}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from refmodel.elements import as_float
 from refmodel.errors import CodeRangeError, DtypeError, ShapeError, unknown_name
 from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FloatFormat, IntegerFormat, NumberFormat
+from refmodel.inputs import as_array
 
 INPUT_FORMATS = {fmt.name: fmt for fmt in (FLOAT16, BFLOAT16, FLOAT32, FLOAT64)}
 """The formats that inputs come in, described like any other (IEEE 754 section 3.4)."""
 
 _LONGEST_DECIMAL = 12
 _LONGEST_BINARY = 64
+_ENDLESS_BINARY = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,16 @@ class Exact:
         """The value of a finite number; zero has no sign any more."""
         return -self.magnitude if self.negative else self.magnitude
 
-    def scaled(self, exponent: int) -> Exact:
-        """Return the number times 2**exponent."""
-        return Exact(self.kind, self.negative, self.magnitude * power_of_two(exponent))
+    def times(self, factor: Fraction) -> Exact:
+        """Return the number times a factor that is not negative; an infinity stays one."""
+        return Exact(self.kind, self.negative, self.magnitude * factor)
 
     def __str__(self) -> str:
         magnitude = {"finite": number_text(self.magnitude), "infinite": "Inf", "nan": "NaN"}[self.kind]
         return "-" + magnitude if self.negative else magnitude
+
+
+NAN = Exact("nan", False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def as_bits(values: ArrayLike | FloatBits | Sequence[FloatBits]) -> list[FloatBi
         if len({each.format if isinstance(each, FloatBits) else None for each in given}) > 1:
             raise DtypeError("values: bit patterns must all be of one format")
         return list(given)
-    array = np.asarray(given)
+    array = as_array(cast(ArrayLike, given), "values")
     if array.ndim > 1:
         raise ShapeError(f"values have shape {array.shape}; give them along one axis")
     if array.dtype.name == "bfloat16":
@@ -148,6 +153,25 @@ def decode_exact(fmt: NumberFormat, code: int) -> Exact:
     return Exact("finite", negative, significand * power_of_two(field - fmt.bias - fmt.mantissa_bits))
 
 
+def multiplied(x: Exact, y: Exact) -> Exact:
+    """Return x * y as IEEE 754 has it, exact; NaN has no sign here."""
+    negative = x.negative != y.negative
+    if "nan" in (x.kind, y.kind):
+        return NAN
+    if "infinite" in (x.kind, y.kind):
+        return NAN if x.is_zero or y.is_zero else Exact("infinite", negative)
+    return Exact("finite", negative, x.magnitude * y.magnitude)
+
+
+def divided(x: Exact, y: Exact) -> Exact:
+    """Return x / y as IEEE 754 has it, exact; NaN has no sign here."""
+    if y.is_zero:
+        return NAN if x.is_zero or x.kind == "nan" else Exact("infinite", x.negative != y.negative)
+    if y.kind == "infinite":
+        return NAN if not x.is_finite else Exact("finite", x.negative != y.negative)
+    return multiplied(x, Exact(y.kind, y.negative, 1 / y.magnitude if y.is_finite else Fraction(0)))
+
+
 def power_of_two(exponent: int) -> Fraction:
     """Return 2**exponent."""
     return Fraction(2) ** exponent
@@ -172,11 +196,12 @@ def class_of(fmt: NumberFormat, code: int) -> str:
 
 
 def fields(fmt: NumberFormat, code: int) -> str:
-    """Return a code in binary, its sign, exponent and mantissa apart (MX-5.3-c)."""
+    """Return a code in binary, ignored bits, sign, exponent and mantissa apart (MX-5.3-c)."""
     digits = f"{code:0{fmt.bits}b}"
     if isinstance(fmt, IntegerFormat):
         return digits
-    cuts = (0, int(fmt.signed), int(fmt.signed) + fmt.exponent_bits, fmt.bits)
+    exponent = fmt.ignored_bits + int(fmt.signed)
+    cuts = (0, fmt.ignored_bits, exponent, exponent + fmt.exponent_bits, fmt.bits)
     return " ".join(filter(None, (digits[a:b] for a, b in pairwise(cuts))))
 
 
@@ -186,18 +211,34 @@ def code_text(fmt: NumberFormat, code: int) -> str:
 
 
 def number_text(value: Fraction, longest: int = _LONGEST_DECIMAL) -> str:
-    """Return a multiple of a power of two: a decimal of so many characters, or an integer times 2^n."""
+    """Return a decimal of at most so many characters, an integer times 2^n, or n / d with or without 2^n."""
     places = value.denominator.bit_length() - 1
+    if value.denominator != 1 << places:
+        return _fraction_text(value, longest)
     if places < longest and abs(value) < 10**longest:
         digits = f"{abs(value.numerator) * 5**places:0{places + 1}d}"
         decimal = "-" * (value < 0) + digits[: len(digits) - places] + "." * bool(places)
         decimal += digits[len(digits) - places :]
         if len(decimal) <= longest:
             return decimal
-    exponent = (value.numerator & -value.numerator).bit_length() - 1 - places
+    exponent = _trailing_zeros(value.numerator) - places
     odd = int(value / power_of_two(exponent))
     sign, odd = "-" * (odd < 0), abs(odd)
     return f"{sign}2^{exponent}" if odd == 1 else f"{sign}{odd}*2^{exponent}"
+
+
+def _fraction_text(value: Fraction, longest: int) -> str:
+    """Return a number that is no multiple of a power of two; a power of two of its own where it is long."""
+    text = f"{value.numerator}/{value.denominator}"
+    if len(text) <= longest:
+        return text
+    exponent = _trailing_zeros(value.numerator) - _trailing_zeros(value.denominator)
+    odd = value / power_of_two(exponent)
+    return f"{odd.numerator}/{odd.denominator}" + f"*2^{exponent}" * bool(exponent)
+
+
+def _trailing_zeros(integer: int) -> int:
+    return (integer & -integer).bit_length() - 1
 
 
 def about(value: Fraction) -> str:
@@ -209,10 +250,12 @@ def about(value: Fraction) -> str:
 
 
 def binary_text(value: Fraction) -> str:
-    """Return a non-negative multiple of a power of two below 2 or so in binary, cut where it is very long."""
+    """Return a non-negative number below 2 or so in binary, cut where it is very long or has no end."""
     whole, rest = divmod(value, 1)
     places = rest.denominator.bit_length() - 1
-    digits = f"{rest.numerator:0{places}b}" if places else ""
-    if places > _LONGEST_BINARY:
-        digits = digits[:_LONGEST_BINARY] + "..."
+    ends = rest.denominator == 1 << places
+    shown = min(places, _LONGEST_BINARY) if ends else _ENDLESS_BINARY
+    digits = f"{int(rest * (1 << shown)):0{shown}b}" if shown else ""
+    if not ends or shown < places:
+        digits += "..."
     return f"{whole:b}" + ("." + digits if digits else "")

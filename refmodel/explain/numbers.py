@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from refmodel.errors import DefinitionError
 from refmodel.explain.encoding import encode_number
 from refmodel.explain.exact import (
     Exact,
@@ -23,6 +24,7 @@ from refmodel.options import EncodeOptions
 _NEAREST = EncodeOptions()
 _TO_FLOAT32 = EncodeOptions(overflow="overflow")
 _LONGEST_DECIMAL = 9
+_MOST_TABLE_BITS = 12
 
 
 def number_table(formats: Sequence[NumberFormat]) -> Table:
@@ -44,7 +46,14 @@ def code_table(fmt: NumberFormat) -> Table:
 
     A tie is the midpoint to the neighbour that is farther from zero, or would be if the exponents had no
     upper end; ``goes to`` is the code that it gets under the default options.
+
+    Raises:
+        DefinitionError: If there are too many codes for a table.
     """
+    if fmt.bits > _MOST_TABLE_BITS:
+        raise DefinitionError(
+            f"{fmt.name}: 2**{fmt.bits} codes are too many to list; 2**{_MOST_TABLE_BITS} are the most"
+        )
     rows = []
     for code in range(1 << fmt.bits):
         exact = decode_exact(fmt, code)
@@ -120,9 +129,9 @@ def _nan(fmt: FloatFormat) -> str:
 
 
 def _counts(fmt: FloatFormat) -> str:
-    classes = [class_of(fmt, code) for code in range(1 << fmt.bits)]
-    infinities, nans = classes.count("infinity"), classes.count("NaN")
-    return f"{len(classes) - infinities - nans}/{infinities}/{nans}"
+    each = (1 + fmt.signed) << fmt.ignored_bits  # codes that share a magnitude
+    infinities, nans = each * (fmt.infinity_code is not None), each * len(fmt.nan_codes)
+    return f"{(1 << fmt.bits) - infinities - nans}/{infinities}/{nans}"
 
 
 def _half_min(fmt: NumberFormat) -> str:

@@ -111,13 +111,15 @@ def decide(position: Position, negative: bool, options: EncodeOptions, random: i
     if rest == 0:
         return Decision(False, "exact", "nothing is dropped")
     side = "below tie" if rest < HALF else "above tie" if rest > HALF else "tie"
-    if mode in ("rne", "rna"):
+    if mode in ("rne", "rna", "rnz"):
         if side != "tie":
             away = side == "above tie"
             where = "more than half a step: up" if away else "less than half a step: down"
             return Decision(away, side, where + " in magnitude")
         if mode == "rna":
             return Decision(True, "tie away", "exactly half a step: away from zero")
+        if mode == "rnz":
+            return Decision(False, "tie to zero", "exactly half a step: toward zero")
         direction = "up" if odd else "down"
         if position.point == 0 and position.base >= 0 and not by_code and position.kept == 1:
             return Decision(odd, "tie to larger", "exactly half a step, no digit to be even: up")

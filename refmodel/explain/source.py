@@ -41,7 +41,7 @@ def read_number(text: str, format: str | None = None) -> FloatBits:
         CodeRangeError: If a bit pattern does not fit the format.
         ValueRefusedError: If a number is beyond the range of the format.
     """
-    if format is not None and format not in INPUT_FORMATS:
+    if format is not None and (not isinstance(format, str) or format not in INPUT_FORMATS):
         raise unknown_name("input format", format, INPUT_FORMATS)
     text = text.strip()
     name = _DEFAULT if format is None else format

@@ -39,8 +39,9 @@ class Step:
         name: The stage, one of the names that `refmodel.explain` lists.
         text: What happens and why, in a sentence or two.
         bits: Bits, in the order they are written: fields apart, kept|guard|round|sticky where one rounds.
-        value: The number after the stage, exact: a decimal, or an integer times a power of two.
-        ids: Clauses (MX-, OFP8-), facts (D-) and options (A-) that decide the stage.
+        value: The number after the stage, exact: a decimal, an integer times a power of two, or a fraction,
+            if need be times a power of two: 5/3*2^-20.
+        ids: Clauses (MX-, OFP8-, NV-), facts (D-) and options (A-) that decide the stage.
         table: The same for many items at once.
     """
 

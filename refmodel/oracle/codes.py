@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 from refmodel.errors import CodeRangeError, DefinitionError, unknown_name
 from refmodel.formats import ElementFormat, FloatFormat, IntegerFormat, NumberFormat
@@ -31,6 +31,7 @@ def check_code(fmt: NumberFormat, code: int) -> None:
         )
 
 
+@lru_cache(maxsize=1 << 16)
 def _decode_float(fmt: FloatFormat, code: int) -> Number:
     """MX-5.3-a, MX-5.3-b and the special codes of OFP8-5.1-d, OFP8-5.1-e, MX-5.4.1-c."""
     negative = bool(code & fmt.sign_mask)

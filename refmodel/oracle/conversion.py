@@ -7,6 +7,7 @@ value does not tell: whether it was subnormal there, and the sign and mantissa o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -142,6 +143,8 @@ def _encode_float(fmt: FloatFormat, exact: Number, options: EncodeOptions, rando
         exact = Number(exact.kind, False, exact.magnitude)
     if exact.is_zero and not fmt.subnormals and options.unsigned_zero == "nan":  # A-11
         return nan_code(fmt, Input(exact, exact.negative), options)
+    if _underflows(fmt, exact, options, random):
+        return nan_code(fmt, Input(exact, exact.negative), options)
     sign = fmt.sign_mask if exact.negative else 0
     if exact.kind == "infinite":
         return sign | _beyond_range(fmt, exact, options)
@@ -151,6 +154,18 @@ def _encode_float(fmt: FloatFormat, exact: Number, options: EncodeOptions, rando
     if rounded == 0 and options.negative_zero == "positive":
         return 0  # A-19
     return sign | code_of(fmt, rounded)
+
+
+def _underflows(fmt: FloatFormat, exact: Number, options: EncodeOptions, random: int) -> bool:
+    """Whether a number becomes NaN because it rounds below the smallest value of a format without zero (A-4).
+
+    The exponents are continued downward by one bit more of the same code, which leaves its parity alone.
+    """
+    if fmt.subnormals or options.unsigned_underflow == "minimum" or exact.kind != "finite" or exact.is_zero:
+        return False
+    continued = replace(fmt, exponent_bits=fmt.exponent_bits + 1, bias=fmt.bias + 2**fmt.exponent_bits)
+    rounded = round_magnitude(continued, exact.magnitude, exact.negative, options, random)
+    return rounded < power_of_two(fmt.emin)
 
 
 def _beyond_range(fmt: FloatFormat, exact: Number, options: EncodeOptions) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 
@@ -76,6 +77,7 @@ def to_float(value: Number) -> float:
     return -magnitude if value.negative else magnitude
 
 
+@lru_cache(maxsize=1 << 12)
 def power_of_two(exponent: int) -> Fraction:
     """Return 2**exponent, for any integer exponent (MX-6.3-c)."""
     return Fraction(2) ** exponent

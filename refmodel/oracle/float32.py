@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+from typing import TypeAlias
+
 from refmodel.formats import FLOAT32
 from refmodel.oracle.codes import canonical_nan, decode, nearest_magnitude
-from refmodel.oracle.exact import Number, floor_log2, power_of_two, total
+from refmodel.oracle.exact import Number, floor_log2, number, power_of_two, total
 
 SIGN_BIT = FLOAT32.sign_mask
 INFINITY_BITS = FLOAT32.max_code + 1
@@ -49,3 +53,25 @@ def add_float32(a: int, b: int) -> int:
     if x.is_zero and y.is_zero and x.negative and y.negative:
         return SIGN_BIT
     return to_float32(total([x, y]))
+
+
+Extended: TypeAlias = Fraction | float
+"""A magnitude of Float32: a Fraction, or math.inf."""
+
+
+def in_float32(exact: Fraction) -> Extended:
+    """Return the Float32 nearest to a magnitude."""
+    rounded = from_float32(to_float32(number(exact)))
+    return rounded.magnitude if rounded.kind == "finite" else math.inf
+
+
+def divided(x: Extended, y: Extended) -> Extended:
+    """Return x / y in Float32; zero over zero, and infinity over infinity, must not arise."""
+    if isinstance(y, float):
+        return Fraction(0)
+    return math.inf if isinstance(x, float) or y == 0 else in_float32(x / y)
+
+
+def multiplied(x: Extended, y: Extended) -> Extended:
+    """Return x * y in Float32; zero times infinity must not arise."""
+    return math.inf if isinstance(x, float) or isinstance(y, float) else in_float32(x * y)

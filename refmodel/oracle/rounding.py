@@ -27,6 +27,7 @@ def round_magnitude(
     goes_up = {
         "rne": rest > Fraction(1, 2) or (rest == Fraction(1, 2) and _tie_goes_up(fmt, below, options)),
         "rna": rest >= Fraction(1, 2),
+        "rnz": rest > Fraction(1, 2),
         "rtz": False,
         "rup": not negative,
         "rdn": negative,

@@ -1,7 +1,9 @@
 """Sums of products that are cut off at a common exponent first: T-FDPA and its relatives.
 
-Why float64 is enough: an aligned term is an integer below 2**(align_bits + 2) in units of its grid, or, for groups of
-small products that share a scale, below 2**(align_bits + 12); `check_bounds` holds the sum of all of them to 53 bits.
+Why float64 is enough: an aligned term is an integer below 2**(align_bits + 2) in units of its grid, or, for
+    groups of
+small products that share a scale, below 2**(align_bits + 12); `check_bounds` holds the sum of all of them to
+53 bits.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def group_scale(
 
 
 def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np.int16], Array | None]:
-    """Return the products [k, ..., *batch] of a pair, their exponents, and the sum of infinite or NaN ones."""
+    """Return the products [k, ..., *batch], their exponents, and the sum of infinite or NaN ones."""
     terms = pair.join(np.multiply, pair.a.values, pair.b.values)
     special = None
     if rule.overflow == "product_inf_at_2^128":
@@ -82,7 +84,7 @@ def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np
 def scaled_group_terms(
     pair: Pair, scales: tuple[Scales, Scales] | None, rule: AccumulationRule
 ) -> tuple[Array, NDArray[np.int16], Array | None]:
-    """Return the terms of ``scale_only``: exact sums of inner groups times scales, the scale's exponent theirs.
+    """Return the terms of ``scale_only``: exact sums of inner groups times scales, with their exponents.
 
     Args:
         pair: Operands as arrays [inner_group, inner groups, rows].
@@ -117,7 +119,7 @@ def aligned_sum(
     running: Array | None = None,
     scale: tuple[Array, NDArray[np.int16]] | None = None,
 ) -> tuple[Array, NDArray[np.int64]]:
-    """Return the exact sum of the aligned terms, and the largest exponent, below `NO_TERM` without terms.
+    """Return the exact sum of the aligned terms, and the exponent they are aligned to, `ZERO` without terms.
 
     Args:
         terms: Finite terms [k, *batch]; overwritten.
@@ -148,7 +150,7 @@ def aligned_sum(
     total: Array = _round_in_place(terms, rule.align_round).sum(axis=0)
     if running is not None:
         total += to_integer(running * unit, rule.align_round)
-    return total * power_of_two(exponent - rule.align_bits), largest
+    return total * power_of_two(exponent - rule.align_bits), np.where(largest < NO_TERM, ZERO, exponent)
 
 
 def _round_in_place(terms: Array, mode: Rounding) -> Array:

@@ -8,23 +8,23 @@ from math import lcm
 
 import numpy as np
 
-from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
+from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule, Rounding
 from refmodel.blocks import Blocks
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
-from refmodel.rounding import exact_sum
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
-from refmodel.summation.exact import exact_group_sums
+from refmodel.summation.exact import exact_group_sums, float32_group_sums, whole_sums
 from refmodel.summation.late import add_second_aligned, addends
 from refmodel.summation.pairs import Pair, with_special
-from refmodel.summation.rounder import Array, Rounder, smallest_normal_exponent
+from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import extend_chain, group_value, rounded_products
 
 # Products worked on at a time: their float64 temporaries stay within a level-2 cache.
 _BATCH = 1 << 15
-# Elements of both operands decoded at a time.
+# Elements of both operands decoded at a time; more where one contraction may take them all.
 _DECODED = 1 << 16
+_DECODED_WHOLE = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Run:
             return self._whole_sum(start, stop, running)
         if rule.group_size == "all" and stop == start:
             return Rounder.of(rule).add(running, np.zeros(running.shape))
-        for pair, groups in self._chunks(start, stop, size, running.size):
+        for pair, groups in self._chunks(start, stop, size, _DECODED):
             if rule.acc_in_align:
                 running = self._in_align(pair, groups, size, running)
             else:
@@ -69,13 +69,13 @@ class Run:
             case size:
                 return size
 
-    def _chunks(self, start: int, stop: int, size: int, batch: int) -> Iterator[tuple[Pair, int]]:
+    def _chunks(self, start: int, stop: int, size: int, elements: int) -> Iterator[tuple[Pair, int]]:
         """Decode elements in whole groups and blocks; yield a pair and its number of groups."""
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 1
         least = lcm(size, block)
         rows = (self.rows_a.stop - self.rows_a.start) + (self.rows_b.stop - self.rows_b.start)
         scale_elements = scales_elements(self.rule, self.a, self.b)
-        step = least * max(1, _DECODED // (least * rows))
+        step = least * max(1, elements // (least * rows))
         for first in range(start, stop, step):
             columns = slice(first, min(first + step, stop))
             pair = Pair(
@@ -99,37 +99,28 @@ class Run:
         rule = self.rule
         rounder = Rounder.of(rule)
         in_align = rule.acc_in_align
-        terms: list[Array] = []
-        special = np.zeros(running.shape)
-        zeros: list[Array] = []
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
-        for pair, groups in self._chunks(start, stop, block, running.size):
-            for first, count in _portions(groups, running.size):
-                found = exact_group_sums(pair, *self._formats(), rule, first, count, block)
-                found_special = np.where(np.isfinite(found[0]), 0.0, found[0])
-                special = special + found_special.sum(axis=0)
-                zeros.append(_plain_zero(found))
-                finite = [np.where(found_special != 0, 0.0, t) for t in found]
-                terms = exact_sum(np.concatenate([*(t[None] for t in terms), *finite]))
-        total = with_special(terms or [np.zeros(running.shape)], special)
-        if rule.zero_sign == "ieee" and zeros:
-            total = _with_zero_of(total, zeros)
-        elif rule.zero_sign == "from_plus":
-            total = [*total, np.zeros(running.shape)]
+        terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
+        for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
+            portions = _portions(groups, running.size)
+            found = whole_sums(pair, *self._formats(), rule, groups, block, portions)
+            terms = add_terms(terms, found)
         if in_align:
-            return rounder.add(running, *total)
+            return rounder.add(running, *terms)
         if rule.group_round is not None:
-            total = [Rounder.of(rule, rule.group_format, rule.group_round).add(*total)]
-        return rounder.add(running, *total)
+            terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+        return rounder.add(running, *terms)
 
     def _in_align(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
         rounder = Rounder.of(rule)
         if rule.order == "fma_chain":
-            running = _flush(running, rule) if rule.daz_c else running
-            for first, count in _portions(groups * size, running.size):
-                part = pair.groups(first, count, 1).without_axis(0)
-                running = extend_chain(running, rounded_products(part, rule), rounder)
+            step = size if rule.daz_c else groups * size
+            for start in range(0, groups * size, step):
+                running = _flush(running, rule) if rule.daz_c else running
+                for first, count in _portions(step, running.size):
+                    part = pair.groups(start + first, count, 1).without_axis(0)
+                    running = extend_chain(running, rounded_products(part, rule), rounder)
             return running
         for group in range(groups):
             part = pair.groups(group, 1, size).without_axis(1)
@@ -166,8 +157,8 @@ class Run:
             special = (0.0 if special is None else special) + np.where(finite, 0.0, running)
             running = np.where(finite, running, 0.0)
         total, _ = aligned_sum(terms, exponents, rule, running, scale)
-        if rule.zero_sign == "ieee" and (total == 0).any():
-            minus = part.all_negative() & np.signbit(running)
+        if has_signed_zeros(rule, rule.acc_round) and (total == 0).any():
+            minus = part.zero_is_negative(rule.acc_round, running)
             total = np.where(total == 0, np.where(minus, -0.0, 0.0), total)
         result = rounder.round(total)
         return result if special is None else np.where(special != 0, special, result)
@@ -175,6 +166,8 @@ class Run:
     def _late(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
         rounder = Rounder.of(rule)
+        if rounder.is_float32 and self._sums_blocks_in_float32():
+            return self._float32_blocks(pair, groups, size, running)
         for first, count in _portions(groups, running.size * size):
             part = pair.groups(first, count, size)
             if rule.stage2 is not None:
@@ -190,6 +183,20 @@ class Run:
             terms = addends(terms, part, scales, rule)
             running = self._add_in_order(running, terms, rounder)
         return running
+
+    def _sums_blocks_in_float32(self) -> bool:
+        """Whether groups are exact sums, rounded to Float32 to nearest even and added as that."""
+        rule = self.rule
+        exact = sums_exactly(rule) and rule.group_round == "RNE" and rule.group_format in (None, "fp32")
+        plain = rule.zero_sign == "from_plus" and not rule.daz_c and not rule.dot_shift
+        return exact and plain and rule.scale_apply == "product_exponent"
+
+    def _float32_blocks(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
+        single = running.astype(np.float32)
+        for first, count in _portions(groups, running.size):
+            for each in float32_group_sums(pair, *self._formats(), first, count, size):
+                single += each
+        return single.astype(np.float64)
 
     def _add_in_order(self, running: Array, terms: list[Array], rounder: Rounder) -> Array:
         """Add the sums of terms [groups, *batch], group after group."""
@@ -217,32 +224,40 @@ class Run:
             group_scales = pair.scales(first, count, size)
         scale, special = group_scale(part, group_scales, special)
         total, _ = aligned_sum(terms, exponents, rule, scale=scale)
-        if rule.zero_sign == "ieee" and (total == 0).any():
-            total = np.where(total == 0, np.where(part.all_negative(), -0.0, 0.0), total)
+        mode = rule.group_round or rule.acc_round
+        if has_signed_zeros(rule, mode) and (total == 0).any():
+            total = np.where(total == 0, np.where(part.zero_is_negative(mode), -0.0, 0.0), total)
         return with_special([total], special)
 
     def _second(self, pair: Pair, part: Pair, first: int, count: int, running: Array) -> Array:
         rule = self.rule
         terms, exponents, special = product_terms(part, rule)
-        negative = part.all_negative() if rule.zero_sign == "ieee" else None
+        signed = has_signed_zeros(rule, rule.acc_round)
         step = {"contiguous": [slice(None)], "even_odd": [slice(0, None, 2), slice(1, None, 2)]}
         step["round_robin_4"] = [slice(i, None, 4) for i in range(4)]
         step["pairs"] = [slice(i, i + 2) for i in range(0, len(terms), 2)]
         scales = pair.scales(first, count, len(terms)) if rule.scale_apply == "product_exponent" else None
         scale, special = group_scale(part, scales, special)
-        parts = [aligned_sum(terms[s].copy(), exponents[s], rule, scale=scale) for s in step[rule.layout]]
+        lanes = [lane for lane in step[rule.layout] if len(terms[lane])]
+        parts = [aligned_sum(terms[lane].copy(), exponents[lane], rule, scale=scale) for lane in lanes]
         for position in range(count):
             if rule.daz_c:
                 running = _flush(running, rule)
             zero = np.zeros(running.shape)
-            if negative is not None:
-                zero = np.where(negative[position] & np.signbit(running), -0.0, 0.0)
+            if signed:
+                minus = part.at(position).zero_is_negative(rule.acc_round, running)
+                zero = np.where(minus, -0.0, zero)
             running = add_second_aligned(
                 [(value[position], exponent[position]) for value, exponent in parts],
                 np.zeros(running.shape) if special is None else special[position],
                 running, rule, zero,
             )  # fmt: skip
         return running
+
+
+def has_signed_zeros(rule: AccumulationRule, mode: Rounding) -> bool:
+    """Return whether an exactly zero sum of a group may be -0."""
+    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and mode == "RD")
 
 
 def _element(operand: Operand) -> ElementFormat:
@@ -260,15 +275,3 @@ def _flush(running: Array, rule: AccumulationRule) -> Array:
     """Count subnormal running values as zero (daz_c)."""
     tiny = np.abs(running) < 2.0 ** smallest_normal_exponent(rule.acc_format)
     return np.where(tiny, np.copysign(0.0, running) if rule.daz_sign == "keep" else 0.0, running)
-
-
-def _plain_zero(terms: list[Array]) -> Array:
-    """Return -0 where all terms of all groups are -0, else +0, [*batch]."""
-    minus = np.logical_and.reduce([(t == 0) & np.signbit(t) for t in terms]).all(axis=0)
-    return np.where(minus, -0.0, 0.0)
-
-
-def _with_zero_of(terms: list[Array], zeros: list[Array]) -> list[Array]:
-    zero = np.logical_and.reduce([t == 0 for t in terms])
-    minus = np.logical_and.reduce([np.signbit(z) for z in zeros])
-    return [np.where(zero, np.where(minus, -0.0, 0.0), t) for t in terms]

@@ -31,8 +31,8 @@ def check_operands(rule: AccumulationRule, a: Operand, b: Operand) -> None:
     bits = sum(_digits(operand, rule) for operand in (a, b))
     if bits > 53 and not sums_exactly(rule):
         raise DefinitionError(
-            f"rule {rule.name!r}: products of {elements[0].name} and {elements[1].name} with their scales have "
-            f"{bits} significant bits, 53 is the most"
+            f"rule {rule.name!r}: products of {elements[0].name} and {elements[1].name} with their scales "
+            f"have {bits} significant bits, 53 is the most"
         )
 
 
@@ -51,7 +51,8 @@ def _check_operand(rule: AccumulationRule, operand: Operand) -> None:
     scale, size = operand.format.scale, operand.format.block_size
     if rule.scale_apply == "epilogue_tensor":
         raise DefinitionError(
-            f"rule {rule.name!r} takes no block scales; give the element codes as Elements, not {operand.format.name}"
+            f"rule {rule.name!r} takes no block scales; give the element codes as Elements, "
+            f"not {operand.format.name}"
         )
     if rule.scale_format not in (None, scale.name):
         raise DefinitionError(f"rule {rule.name!r} takes scales {rule.scale_format}, not {scale.name}")

@@ -49,8 +49,8 @@ class Decoded:
 
     Attributes:
         values: Element values [K, rows], times their scales where the rule wants that.
-        exponents: int16 [K, rows], e(x) for the alignment, with the scale's where the rule wants that; `ZERO` for
-            zeros; None if the rule does not align.
+        exponents: int16 [K, rows], e(x) for the alignment, with the scale's where the rule wants that; `ZERO`
+            for zeros; None if the rule does not align.
         scales: Scales of the blocks; None where there are none or the values contain them.
         block: Elements of a block; 0 without scales.
         is_finite: False if any value is NaN or infinite.
@@ -144,7 +144,8 @@ def _decode_elements(
     values_table, exponent_table = _tables(
         element, rule.input_drop_bits, rule.daz, rule.daz_sign, rule.input_emin, normalised
     )
-    # K first in memory, too, so that sums over K are sums of long rows; and the index type that take works with.
+    # K first in memory, too, so that sums over K are sums of long rows; and the index type that take works
+    # with.
     positions = codes.astype(np.intp, order="C")
     values = np.empty(positions.shape)
     np.take(values_table, positions, mode="wrap", out=values)

@@ -1,35 +1,45 @@
 """Exact sums of products, as few float64 terms whose exact sum they are.
 
-Element values are integers on the grid 2**quantum_exponent of their format. A sum of k products of a p-bit and an
-r-bit integer has at most p + r + ceil(log2 k) bits; where that is 53 or less every partial sum is a float64, so
-the order does not matter and a BLAS product gives the exact sum. Wider pairs (E5M2 with an FP8 format, D-11)
-are split into bands of exponents narrow enough; formats too wide for that are added product by product.
+Operands are contracted by BLAS in bands of magnitudes, see `refmodel.summation.bands`; formats too wide for
+that are added product by product.
 """
 
 from __future__ import annotations
 
-from itertools import product as pairs_of
+from collections.abc import Iterable
+from itertools import chain
 from math import gcd
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import AccumulationRule
-from refmodel.formats import ElementFormat, IntegerFormat, ScaleFormat
+from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.rounding import exact_sum
-from refmodel.summation.decoded import Decoded
+from refmodel.summation.bands import DIGITS, Span, data_span, format_span, precision, splits
+from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.pairs import Pair, with_special
-from refmodel.summation.rounder import Array, multiply_exactly
+from refmodel.summation.rounder import Array, multiply_exactly, to_float32
 
-_DIGITS = 53
-_TABLE_BITS = 16
+Formats: TypeAlias = tuple[ElementFormat, ElementFormat]
+ScaleFormats: TypeAlias = tuple[ScaleFormat, ScaleFormat]
+
+_FLOAT32_DIGITS = 24
+# Terms that the exact sum of a block may have.
+_TERMS = 64
 
 
 def exact_group_sums(
-    pair: Pair, formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
-    rule: AccumulationRule, first: int, count: int, size: int,
-) -> list[Array]:  # fmt: skip
-    """Return terms [count, *batch] whose sum is the exact sum of products of each group, NaN and Inf included.
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    rule: AccumulationRule,
+    first: int,
+    count: int,
+    size: int,
+) -> list[Array]:
+    """Return terms [count, *batch] whose sum is the exact sum of products of each group, with NaN and Inf.
 
     Args:
         pair: Operands [K, rows], unscaled.
@@ -38,6 +48,82 @@ def exact_group_sums(
         rule: Its zero_sign, dot_shift and rounding direction count.
         first, count, size: Groups: from which on, how many, and how many elements each.
     """
+    terms, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
+    if rule.dot_shift:
+        terms = [term * 2.0**-rule.dot_shift for term in terms]
+    return with_special(_signed_zeros(terms, pair.groups(first, count, size), rule), special)
+
+
+def float32_group_sums(
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    first: int,
+    count: int,
+    size: int,
+) -> NDArray[np.float32]:
+    """Return exact sums of the products of each group, rounded to Float32 to nearest even; a zero sum is +0.
+
+    Where an unscaled sum has at most 24 bits, and scales keep away from the ends of Float32's range, Float32
+    BLAS gives the exact sum, so nothing is rounded.
+    """
+    found = _float32_product(pair, formats, scale_formats, first, count, size)
+    if found is not None:
+        found += np.float32(0)  # makes -0 of a sum +0
+        return found
+    terms, special = _finite_group_sums(pair, formats, scale_formats, first, count, size)
+    found = to_float32(terms)
+    return found if special is None else np.where(special != 0, special.astype(np.float32), found)
+
+
+def _float32_product(
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    first: int,
+    count: int,
+    size: int,
+) -> NDArray[np.float32] | None:
+    """Return the exact sums if Float32 arithmetic gives them, else None."""
+    bits = sum(high - low for low, high in map(format_span, formats)) + (size - 1).bit_length()
+    if bits > _FLOAT32_DIGITS or not pair.is_finite:
+        return None
+    units = pair.groups(first, count, size)
+    a, b = units.a.values, units.b.values
+    scales = None if scale_formats is None else pair.scales(first, count, size)
+    if scales is not None and scale_formats is not None:
+        if size > pair.a.block or any(f.mantissa_bits for f in scale_formats):
+            return None
+        a, b = a * scales[0].value, b * scales[1].value
+        spans = [_scaled_span(f, s) for f, s in zip(formats, scales, strict=True)]
+    else:
+        spans = [format_span(f) for f in formats]
+    # Neither a value nor a sum of products may be below the normal numbers or above the largest.
+    lowest = min(*(low for low, _ in spans), sum(low for low, _ in spans))
+    highest = max(*(high for _, high in spans), sum(high for _, high in spans) + (size - 1).bit_length())
+    if lowest < -126 or highest > 127:
+        return None
+    return units.contract(a.astype(np.float32), b.astype(np.float32))
+
+
+def _scaled_span(element: ElementFormat, scales: Scales) -> Span:
+    """Return the span of elements times power-of-two scales; too wide a one if a scale is NaN."""
+    low, high = format_span(element)
+    if not np.isfinite(scales.value).all():
+        return -1000, 1000
+    exponent = scales.exponent
+    return low + int(exponent.min(initial=0)), high + int(exponent.max(initial=0))
+
+
+def _finite_group_sums(
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    first: int,
+    count: int,
+    size: int,
+) -> tuple[list[Array], Array | None]:
+    """Return terms of the finite products of each group, and the sums of the others, None for none."""
     unit = size if scale_formats is None or pair.a.block == 0 else gcd(size, pair.a.block)
     per_group = size // unit
     units = pair.groups(first * per_group, count * per_group, unit)
@@ -53,36 +139,30 @@ def exact_group_sums(
         terms = exact_sum(np.moveaxis(stacked, 1, 0))
         if special is not None:
             special = special.reshape(count, per_group, *special.shape[1:]).sum(axis=1)
-    if rule.dot_shift:
-        terms = [term * 2.0**-rule.dot_shift for term in terms]
-    return with_special(_signed_zeros(terms, pair.groups(first, count, size), rule), special)
+    return terms, special
 
 
 def _unit_sums(
     units: Pair,
-    formats: tuple[ElementFormat, ElementFormat],
-    scale_formats: tuple[ScaleFormat, ScaleFormat] | None,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
     factors: tuple[Array, ...] | None,
 ) -> list[Array]:
-    """Exact sums over the first axis of finite [k, units, rows] operands, times their factors [units, rows]."""
-    k = len(units.a.values)
-    bands = _bands(formats, k)
-    if bands is None or len(bands[0]) * len(bands[1]) > max(k, 4):
+    """Exact sums over the first axis of finite operands [k, units, rows], times factors [units, rows]."""
+    a, b = units.a.values, units.b.values
+    digits = precision(formats[0]), precision(formats[1])
+    most = max(len(a), 4)
+    pairs = splits(a, b, (format_span(formats[0]), format_span(formats[1])), digits, most)
+    if pairs is None:
+        pairs = splits(a, b, (data_span(a, digits[0]), data_span(b, digits[1])), digits, most)
+    if pairs is None:
         return _sums_by_product(units, factors)
-    fold = factors is not None and scale_formats is not None and _fits(formats, scale_formats, k)
-    split_a, split_b = (
-        [_band(values, low, high) for low, high in limits] if len(limits) > 1 else [values]
-        for values, limits in ((units.a.values, bands[0]), (units.b.values, bands[1]))
-    )
-    if fold:
-        assert factors is not None
-        split_a = [values * factors[0] for values in split_a]
-        split_b = [values * factors[1] for values in split_b]
-    terms = [units.contract(x, y) for x, y in pairs_of(split_a, split_b)]
-    if factors is None or fold:
-        return terms
+    if factors is None:
+        return [units.contract(x, y) for x, y in pairs]
+    if scale_formats is not None and _fits(formats, scale_formats, len(a)):
+        return [units.contract(x * factors[0], y * factors[1]) for x, y in pairs]
     factor = units.join(np.multiply, factors[0], factors[1])
-    return [part for term in terms for part in multiply_exactly(term, factor)]
+    return [part for x, y in pairs for part in multiply_exactly(units.contract(x, y), factor)]
 
 
 def _sums_by_product(units: Pair, factors: tuple[Array, ...] | None) -> list[Array]:
@@ -99,58 +179,96 @@ def _sums_by_product(units: Pair, factors: tuple[Array, ...] | None) -> list[Arr
     return exact_sum(np.concatenate(multiply_exactly(a, b)))
 
 
-def _fits(
-    formats: tuple[ElementFormat, ElementFormat], scale_formats: tuple[ScaleFormat, ScaleFormat], k: int
-) -> bool:
+def _fits(formats: Formats, scale_formats: ScaleFormats, k: int) -> bool:
     """Whether elements times scales stay as exact: power-of-two scales move a block as a whole."""
-    bits = sum(map(integer_bits, formats)) + (k - 1).bit_length()
     if all(f.mantissa_bits == 0 for f in scale_formats):
         return True
-    return bits + sum(f.mantissa_bits + 1 for f in scale_formats) <= _DIGITS
+    bits = sum(high - low for low, high in map(format_span, formats)) + (k - 1).bit_length()
+    return bits + sum(f.mantissa_bits + 1 for f in scale_formats) <= DIGITS
 
 
-def _bands(
-    formats: tuple[ElementFormat, ElementFormat], k: int
-) -> tuple[list[tuple[float, float]], list[tuple[float, float]]] | None:
-    """Return the limits [low, high) of the bands of magnitudes of both formats; None for formats too wide."""
-    if any(f.bits > _TABLE_BITS for f in formats):
-        return None
-    limit = _DIGITS - (k - 1).bit_length()
-    width_a, width_b = map(integer_bits, formats)
-    if width_a + width_b > limit:
-        width_a, width_b = (
-            min(own, max(limit // 2, limit - other))
-            for own, other in ((width_a, width_b), (width_b, width_a))
-        )
-    return _limits(formats[0], width_a), _limits(formats[1], width_b)
+def whole_sums(
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    rule: AccumulationRule,
+    blocks: int,
+    size: int,
+    portions: Iterable[tuple[int, int]],
+) -> list[Array]:
+    """Return terms [*batch] whose sum is that of all products of a pair, scales included.
 
-
-def integer_bits(element: ElementFormat) -> int:
-    """Bits of the largest finite magnitude as an integer on the format's grid."""
-    if isinstance(element, IntegerFormat):
-        return element.bits
-    return element.emax + 1 - element.quantum_exponent
-
-
-def _limits(element: ElementFormat, bits: int) -> list[tuple[float, float]]:
-    """Split the magnitudes of a format into bands, each of *bits*-bit integers on a grid of its own.
-
-    The first band is everything below 2**bits on the format's grid. A value of at least 2**low there is a
-    multiple of 2**(low - mantissa_bits), so the next band reaches mantissa_bits less far, and so on.
+    Args:
+        pair, formats, scale_formats, rule: As in `exact_group_sums`.
+        blocks, size: Number of blocks, and elements of a block.
+        portions: The blocks in portions (first, count), where they cannot be summed at once.
     """
-    mantissa_bits = 0 if isinstance(element, IntegerFormat) else element.mantissa_bits
-    grid = 2.0**element.quantum_exponent
-    limits, low, high = [], 0.0, bits
-    while True:
-        limits.append((low, 2.0**high * grid))
-        if high >= integer_bits(element):
-            return limits
-        low, high = 2.0**high * grid, high + bits - mantissa_bits
+    scaled, digits = _scaled(pair, formats, scale_formats, blocks, size)
+    finite = all(np.isfinite(v.values).all() for v in (scaled.a, scaled.b))
+    special = None if finite else _special_sums(scaled, None)[0]
+    clean = scaled if finite else _finite(scaled)
+    spans = data_span(clean.a.values, digits[0]), data_span(clean.b.values, digits[1])
+    pairs = splits(clean.a.values, clean.b.values, spans, digits, most=1)
+    if pairs is not None:
+        terms = [clean.contract(*pairs[0])[0]]
+    else:
+        sums = (_finite_group_sums(pair, formats, scale_formats, *portion, size)[0] for portion in portions)
+        terms = _binned_sum(chain.from_iterable(sums), spans, blocks * size)
+    if rule.dot_shift:
+        terms = [term * 2.0**-rule.dot_shift for term in terms]
+    signed = _signed_zeros([term[None] for term in terms], scaled, rule)
+    return with_special([term[0] for term in signed], special)
 
 
-def _band(values: Array, low: float, high: float) -> Array:
-    magnitude = np.abs(values)
-    return np.where((low <= magnitude) & (magnitude < high), values, 0.0)
+def _scaled(
+    pair: Pair,
+    formats: Formats,
+    scale_formats: ScaleFormats | None,
+    blocks: int,
+    size: int,
+) -> tuple[Pair, tuple[int, int]]:
+    """Return a pair of scaled values [K, 1, rows], and the significant bits of its operands."""
+    whole = pair.groups(0, blocks, size)
+    scales = None if scale_formats is None else pair.scales(0, blocks, size)
+    a, b = whole.a.values, whole.b.values
+    digits = precision(formats[0]), precision(formats[1])
+    if scales is not None and scale_formats is not None:
+        a, b = a * scales[0].value, b * scales[1].value
+        extra = [f.mantissa_bits + (f.mantissa_bits > 0) for f in scale_formats]
+        digits = digits[0] + extra[0], digits[1] + extra[1]
+    a, b = (np.ascontiguousarray(v).reshape(-1, 1, v.shape[-1]) for v in (a, b))
+    return Pair(Decoded(a, None, None, 0, True), Decoded(b, None, None, 0, True), pair.outer), digits
+
+
+def _binned_sum(terms: Iterable[Array], spans: tuple[Span, Span], products: int) -> list[Array]:
+    """Return the exact sum of terms [n, *batch], each a sum of some of *products* products of such spans.
+
+    Every term is cut at fixed exponents, and what lies between two of them is added in a float64 of its own:
+        adding
+    1.5 * 2**(52 + g) and taking it away again rounds to a multiple of 2**g. A bin of grid 2**g holds all its
+    sums as they stay below 2**(g + 53).
+    """
+    # A term is below 2**top, and so is every sum of terms, and of what is left of them; a portion of blocks
+    # gives at most _TERMS terms for each, so 2**growth bounds how much the remainders of all terms add up to.
+    growth = (products * _TERMS).bit_length()
+    low = spans[0][0] + spans[1][0]
+    top = spans[0][1] + spans[1][1] + growth
+    grids = []
+    while low < top - DIGITS:
+        grids.append(top - DIGITS + 2)
+        top = grids[-1] - 1 + growth
+    bins: list[Array] = []
+    for term in terms:
+        if not bins:
+            bins = [np.zeros(term.shape[1:]) for _ in range(len(grids) + 1)]
+        for total, grid in zip(bins, grids, strict=False):
+            magic = 1.5 * 2.0 ** (52 + grid)
+            part = term + magic
+            part -= magic
+            term = term - part
+            total += part.sum(axis=0)
+        bins[-1] += term.sum(axis=0)
+    return bins
 
 
 def _special_sums(units: Pair, factors: tuple[Array, ...] | None) -> Array:
@@ -187,16 +305,13 @@ def _zero_special(values: Array) -> Array:
 
 
 def _signed_zeros(terms: list[Array], groups: Pair, rule: AccumulationRule) -> list[Array]:
-    """Give an exactly zero sum the sign that zero_sign wants.
-
-    A sum of products of one sign is zero only if all of them are, so the signs alone decide.
-    """
-    if rule.zero_sign != "ieee":
+    """Give an exactly zero sum the sign that zero_sign wants."""
+    mode = rule.group_round or rule.acc_round
+    if rule.zero_sign == "always_plus" or (rule.zero_sign == "from_plus" and mode != "RD"):
         # Adding +0 makes -0 of a sum +0 and changes nothing else.
         return [term + 0.0 for term in terms]
-    zero: NDArray[np.bool_] = np.logical_and.reduce([term == 0 for term in terms])
+    zero = np.logical_and.reduce([term == 0 for term in terms])
     if not zero.any():
         return terms
-    directed = (rule.group_round or rule.acc_round) == "RD"
-    minus = ~groups.all_positive() if directed else groups.all_negative()
+    minus = groups.zero_is_negative(mode)
     return [np.where(zero, np.where(minus, -0.0, 0.0), term) for term in terms]

@@ -17,7 +17,7 @@ from refmodel.summation.sequential import tree_sum
 
 # Running values and products of a tile: float64, within a level-2 cache.
 _TILE_RESULTS = 1 << 16
-_TILE_PRODUCTS = 1 << 16
+_TILE_PRODUCTS = 1 << 17
 
 _FLOAT32 = Rounder("fp32", "RNE")
 
@@ -72,7 +72,8 @@ def _take(operand: Operand, columns: NDArray[np.int64]) -> Operand:
         return Elements(operand.format, operand.codes[:, columns], operand.tensor_scale)
     size = operand.format.block_size
     blocks = columns[::size] // size
-    return Blocks(operand.format, operand.codes[:, blocks], operand.scales[:, blocks])
+    codes, scales = operand.codes[:, blocks], operand.scales[:, blocks]
+    return Blocks(operand.format, codes, scales, tensor_scale=operand.tensor_scale)
 
 
 def _promote(run: Run, length: int, initial: Array) -> Array:
@@ -88,7 +89,7 @@ def _promote(run: Run, length: int, initial: Array) -> Array:
 
 def finish(result: Array, rule: AccumulationRule, a: Operand, b: Operand) -> NDArray[np.float32]:
     """Apply tensor scales, out_format and nan_pattern."""
-    scales = [scale for scale in (_tensor_scale(a), _tensor_scale(b)) if scale is not None]
+    scales = [scale for scale in (a.tensor_scale, b.tensor_scale) if scale is not None]
     if scales:
         alpha = np.float64(np.prod(np.array(scales, np.float32), dtype=np.float32))
         result = _FLOAT32.round(result * alpha + 0.0)  # 24 times 24 bits are exact
@@ -97,8 +98,3 @@ def finish(result: Array, rule: AccumulationRule, a: Operand, b: Operand) -> NDA
     rounded = result.astype(np.float32)
     rounded.view(np.uint32)[np.isnan(rounded)] = rule.nan_float32
     return rounded
-
-
-def _tensor_scale(operand: Operand) -> np.float32 | None:
-    scale: np.float32 | None = getattr(operand, "tensor_scale", None)
-    return scale

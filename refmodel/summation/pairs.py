@@ -1,16 +1,19 @@
-"""Pairs of operands: row with row, as in a dot product, or every row with every row, as in a matrix product."""
+"""Pairs of operands: each row with its own, as in dot products, or all with all, as in a matrix product."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from refmodel.accumulate.rule import Rounding
 from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.rounder import Array
+
+_F = TypeVar("_F", np.float32, np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,12 @@ class Pair:
         result: NDArray[Any] = operation(a[..., :, None], b[..., None, :]) if self.outer else operation(a, b)
         return result
 
-    def contract(self, a: Array, b: Array) -> Array:
+    def contract(self, a: NDArray[_F], b: NDArray[_F]) -> NDArray[_F]:
         """Sum a * b over the first axis: [k, groups, m], [k, groups, n] -> [groups, *batch]."""
         if not self.outer:
-            result: Array = np.einsum("kgr,kgr->gr", a, b)
+            result: NDArray[_F] = np.einsum("kgr,kgr->gr", a, b)
             return result
-        product: Array = np.matmul(a.transpose(1, 2, 0), b.transpose(1, 0, 2))
+        product: NDArray[_F] = np.matmul(a.transpose(1, 2, 0), b.transpose(1, 0, 2))
         return product
 
     @property
@@ -85,21 +88,29 @@ class Pair:
         index = group * size // self.a.block
         return self.a.scales.at(index), self.b.scales.at(index)
 
-    def all_negative(self) -> NDArray[np.bool_]:
-        """Return where all products have a minus sign, zeros included, over the first axis."""
-        return self._all_signs(np.not_equal)
+    def at(self, position: int) -> Pair:
+        """Return one group of several [k, groups, rows], as [k, rows]."""
 
-    def all_positive(self) -> NDArray[np.bool_]:
-        """Return where no product has a minus sign."""
-        return self._all_signs(np.equal)
+        def cut(operand: Decoded) -> Decoded:
+            return replace(operand, values=operand.values[:, position], exponents=None)
 
-    def _all_signs(self, comparison: Callable[[Any, Any], Any]) -> NDArray[np.bool_]:
-        same = self.join(comparison, np.signbit(self.a.values), np.signbit(self.b.values))
-        return np.asarray(same.all(axis=0))
+        return Pair(cut(self.a), cut(self.b), self.outer)
+
+    def zero_is_negative(self, mode: Rounding, running: Array | None = None) -> NDArray[np.bool_]:
+        """Return where an exactly zero sum of the products, and *running*, is -0, over the first axis.
+
+        Terms of one sign add up to zero only if all of them are, so the signs alone decide: -0 if all are
+        negative, and when rounding down unless all are positive.
+        """
+        negative = self.join(np.not_equal, np.signbit(self.a.values), np.signbit(self.b.values))
+        minus = np.asarray(negative.any(axis=0) if mode == "RD" else negative.all(axis=0))
+        if running is None:
+            return minus
+        return minus | np.signbit(running) if mode == "RD" else minus & np.signbit(running)
 
 
 def split_special(products: Array) -> tuple[Array, Array]:
-    """Separate products [k, *batch] into finite ones, others 0, and the IEEE 754 sum of the others [*batch]."""
+    """Separate products [k, *batch] into finite ones, and the IEEE 754 sum of the others [*batch]."""
     finite = np.isfinite(products)
     return np.where(finite, products, 0.0), np.where(finite, 0.0, products).sum(axis=0)
 

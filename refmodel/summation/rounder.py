@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import AccumulationRule, AccumulatorFormat, Rounding
-from refmodel.rounding import add_exactly, round_to_odd, two_sum
+from refmodel.rounding import add_exactly, exact_sum, round_to_odd, two_sum
 
 Array: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.integer[Any]]
@@ -137,7 +137,7 @@ class Rounder:
         return result
 
     def _saturates(self, x: Array) -> NDArray[np.bool_]:
-        if self.overflow == "saturate" or self.mode == "RZ":
+        if self.overflow == "saturate" or self.mode in ("RZ", "RTO"):
             return np.ones(x.shape, np.bool_)
         return {"RD": x > 0, "RU": x < 0}.get(self.mode, np.zeros(x.shape, np.bool_))
 
@@ -150,7 +150,8 @@ class Rounder:
     def add_rounded(self, x: Array, y: Array) -> Array:
         """Return `add` of two numbers of accumulator formats."""
         if self.mode == "RNE":
-            # float64 has at least 2p + 2 bits for p = 24, so rounding twice is rounding once (Figueroa, 1995).
+            # float64 has at least 2p + 2 bits for p = 24, so rounding twice is rounding once (Figueroa,
+            # 1995).
             return self.round(x + y)
         return self.add(x, y)
 
@@ -175,13 +176,18 @@ def odd_sum(terms: Sequence[Array]) -> Array:
     # Sums of two terms dominate; two_sum and one correction are all they need.
     if len(terms) == 2:
         total, error = two_sum(first, terms[1])
-        special = ~np.isfinite(total)
-        if special.any():
-            error = np.where(special, 0.0, error)
-        lost = (error != 0) & (total.view(np.int64) & 1 == 0)
-        if not lost.any():
+        if not np.isfinite(total).all():
+            error = np.where(np.isfinite(total), error, 0.0)
+        inexact = error != 0
+        if not inexact.any():
             return total
-        return np.where(lost, np.nextafter(total, np.copysign(np.inf, error)), total)
+        # An even last bit that is not exact moves to the odd neighbour on the side of the error; the bits of
+        # a float64 grow with its magnitude.
+        whole = total.view(np.int64)
+        away = (error > 0) == (total > 0)
+        step = np.where(away, np.int64(1), np.int64(-1))
+        step *= inexact & (whole & 1 == 0)
+        return (whole + step).view(np.float64)
     plain = first
     for term in terms[1:]:
         plain = plain + term
@@ -192,6 +198,32 @@ def odd_sum(terms: Sequence[Array]) -> Array:
     exact = round_to_odd(partials)
     # A zero keeps the sign that plain addition gives it, unless that was not exact.
     return np.where(special | ((exact == 0) & (plain == 0)), plain, exact)
+
+
+def to_float32(terms: Sequence[Array]) -> NDArray[np.float32]:
+    """Return the exact sum of finite terms, rounded to Float32 to nearest even; an exact zero is +0."""
+    if len(terms) != 2:
+        return (odd_sum(terms) + 0.0).astype(np.float32)
+    # Rounding the float64 sum again is wrong only where it lies half-way between two Float32 numbers, which
+    # have 29 bits less, or where Float32 is subnormal and has fewer.
+    total = terms[0] + terms[1] + 0.0
+    doubtful = (total.view(np.int64) & 0x1FFFFFFF) == 0x10000000
+    doubtful |= np.abs(total) < 2.0**-126
+    result = total.astype(np.float32)
+    if doubtful.any():
+        result[doubtful] = (odd_sum([term[doubtful] for term in terms]) + 0.0).astype(np.float32)
+    return result
+
+
+def add_terms(terms: Sequence[Array], more: Sequence[Array]) -> list[Array]:
+    """Return few terms with the exact sum of all; IEEE 754 rules for Inf, NaN and the sign of zero."""
+    stacked = np.stack([*terms, *more])
+    finite = np.isfinite(stacked)
+    if finite.all():
+        return exact_sum(stacked)
+    special = np.where(finite, 0.0, stacked).sum(axis=0)
+    first, *rest = exact_sum(np.where(finite, stacked, 0.0))
+    return [np.where(special != 0, special, first), *(np.where(special != 0, 0.0, t) for t in rest)]
 
 
 def multiply_exactly(x: Array, y: Array) -> list[Array]:

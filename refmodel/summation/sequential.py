@@ -31,7 +31,7 @@ def extend_chain(running: Array, products: Array, rounder: Rounder) -> Array:
 
 
 def group_value(pair: Pair, rule: AccumulationRule) -> Array:
-    """Return the sums [groups, *batch] of groups [k, groups, rows] that do not start from the running value."""
+    """Return the sums [groups, *batch] of groups [k, groups, rows] that start from zero."""
     rounder = Rounder.of(rule)
     products = rounded_products(pair, rule)
     if rule.order.startswith("tree"):

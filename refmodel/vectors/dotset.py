@@ -13,7 +13,7 @@ from refmodel.accumulate import AccumulationRule, get_rule
 from refmodel.blocks import Blocks
 from refmodel.dot import dot
 from refmodel.errors import DefinitionError
-from refmodel.formats import BlockFormat, get_format
+from refmodel.formats import E8M0, BlockFormat, get_format
 from refmodel.vectors.construct import operands
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.pairs import TensorPair
@@ -89,6 +89,21 @@ class DotVectors:
         return next(each for each in self.classes if i in each.dots)
 
 
+def get_vector_format(fmt: str | BlockFormat) -> BlockFormat:
+    """Return the block format of that name if the stimulus classes are made for it.
+
+    Raises:
+        UnknownNameError: If there is no such format.
+        DefinitionError: If it is not blocks of 32 that share an E8M0 scale, as those of MX v1.0 are.
+    """
+    block_format = get_format(fmt)
+    if block_format.block_size != 32 or block_format.scale != E8M0 or block_format.tensor_scale is not None:
+        raise DefinitionError(
+            f"{block_format.name}: vector sets are of blocks of 32 elements that share one E8M0 scale"
+        )
+    return block_format
+
+
 def make_dot_vectors(
     a_format: str | BlockFormat,
     b_format: str | BlockFormat,
@@ -115,12 +130,14 @@ def make_dot_vectors(
 
     Raises:
         UnknownNameError: If a format or the rule does not exist.
-        DefinitionError: If count or seed is out of range.
+        DefinitionError: If count or seed is out of range, or as `get_vector_format`.
         ShapeError: If the formats differ in block size.
         DtypeError: If a tensor is not float16, float32 or float64.
     """
     a_block, b_block, chosen_rule = get_format(a_format), get_format(b_format), get_rule(rule)
     operands(a_block, b_block)
+    for each in (a_block, b_block):
+        get_vector_format(each)
     if not 1 <= count <= MAX_COUNT:
         raise DefinitionError(
             f"count {count} is not between 1 and {MAX_COUNT}; make several sets of different seeds for more"

@@ -71,7 +71,10 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
     Raises:
         FileError: If something stands there that is not a vector directory with nothing else in it.
     """
-    target = Path(directory).resolve()
+    try:
+        target = Path(directory).resolve()
+    except (ValueError, RuntimeError) as error:  # a null character, a loop of links
+        raise FileError(f"{str(directory)!r}: not a path: {error}") from error
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return target
     if not target.is_dir():
@@ -205,6 +208,8 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a null character in the path
+        raise FileError(f"{str(path)!r}: not a path: {error}") from error
 
 
 # Value of each hex digit that a plane may hold, 255 for every other byte.

@@ -9,8 +9,8 @@ from typing import Any
 
 from refmodel.accumulate import get_rule
 from refmodel.errors import FileError, MxError
-from refmodel.formats import BlockFormat, get_format
-from refmodel.vectors.dotset import StimulusClassRange
+from refmodel.formats import BlockFormat
+from refmodel.vectors.dotset import StimulusClassRange, get_vector_format
 
 MANIFEST = "manifest.json"
 FORMAT = "mx-refmodel-vectors"
@@ -55,7 +55,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     for key, expected in (("format", FORMAT), ("version", VERSION), ("operation", OPERATION)):
         reader.need_equal(top, "", key, expected)
     reader.need_keys(top, "", ("format", "version", "operation", *Manifest.__slots__))
-    a_format, b_format = (reader.named(top, key, get_format) for key in ("a_format", "b_format"))
+    a_format, b_format = (reader.named(top, key, get_vector_format) for key in ("a_format", "b_format"))
     rule = reader.named(top, "rule", get_rule).name
     blocks, dots = (reader.need(top, "", key, _is_positive, _POSITIVE) for key in ("blocks", "dots"))
     if dots > blocks:

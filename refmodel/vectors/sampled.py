@@ -7,9 +7,10 @@ from math import gcd, lcm
 import numpy as np
 from numpy.typing import NDArray
 
-from refmodel.blocks import Blocks, quantize
+from refmodel.blocks import Blocks
 from refmodel.elements import decode_table
 from refmodel.formats import BlockFormat, IntegerFormat
+from refmodel.quantization import quantize
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.stimulus import Request, Stimulus, join

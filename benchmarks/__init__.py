@@ -1,0 +1,1 @@
+"""What is timed, and against whom; see README.md in this folder."""

@@ -1,0 +1,325 @@
+"""The model against the oracle under accumulation rules: presets, rules drawn at random, directed inputs.
+
+The oracle judges twice: `refmodel.oracle.rules` follows the fields of a rule, `refmodel.oracle.machines` the
+source of a machine, with its numbers typed again, so that a preset with a wrong field is found, too. With
+MXREF_FULL=1 in the environment, many more dot products.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import test_rules
+from numpy.typing import NDArray
+from rule_inputs import random_rule
+
+import refmodel as mx
+from refmodel.accumulate import AccumulationRule, get_rule, list_rules
+from refmodel.blocks import Blocks
+from refmodel.errors import CodeRangeError, DefinitionError, ShapeError
+from refmodel.formats import E2M1, E4M3, E5M2, E8M0, FLOAT16, FloatFormat, IntegerFormat
+from refmodel.operands import Operand
+from refmodel.oracle import machines, rules
+from refmodel.oracle.codes import encode
+from refmodel.oracle.fixed import FP16, FP32, UNIT, Value, decoded, round_to, round_to_grid
+from refmodel.oracle.rules import Vector
+from silicon.against_oracle import compare, describe, model_bits, oracle_bits
+from silicon.cases import Cases, draw, formats_of
+
+FULL = os.environ.get("MXREF_FULL") == "1"
+PRESETS = [get_rule(name) for name in list_rules()]
+
+
+@pytest.mark.parametrize("name", list_rules())
+def test_model_and_both_oracles_agree_on_every_preset(name):
+    found = compare(get_rule(name), 20_000 if FULL else 60)
+    assert not found.mismatches, found.first
+    assert not found.oracles_differ
+
+
+def test_the_oracle_knows_every_preset_as_a_machine():
+    assert set(machines.MACHINES) == set(list_rules())
+
+
+@pytest.mark.parametrize("seed", range(2000 if FULL else 60))
+def test_model_and_oracle_agree_on_rules_drawn_at_random(seed):
+    """Where the model refuses a rule or operands, another rule is drawn."""
+    for attempt in range(20):
+        rule = random_rule(random.Random(1000 * seed + attempt))
+        rng = np.random.default_rng([seed, attempt])
+        formats = formats_of(rule)
+        a, b = formats[rng.integers(len(formats))]
+        block = 1 if rule.scale_apply == "epilogue_tensor" else rule.block or 32
+        k = int(rng.choice([1, 7, 32, 64, 96, 160])) // block * block
+        cases = draw(rng, rule, 20, k, a, b)
+        try:
+            got = model_bits(rule, cases)
+        except DefinitionError:
+            continue
+        expected = oracle_bits(cases, lambda x, y, c, rule=rule: rules.dot(rule, x, y, c))
+        wrong = np.flatnonzero(got != expected)
+        assert not len(wrong), f"{rule}\n" + describe(
+            rule, cases, int(wrong[0]), int(expected[wrong[0]]), int(got[wrong[0]])
+        )
+        return
+    pytest.fail("every rule drawn was refused")
+
+
+# --------------------------------------------------------------------------------------------------
+# The discriminating inputs of test_rules, judged by the oracle in the model's place
+# --------------------------------------------------------------------------------------------------
+
+
+def oracle_dot(a: Operand, b: Operand, rule: str | AccumulationRule, c: Any = None) -> NDArray[np.float32]:
+    """Return what `refmodel.dot` should for one pair of rows; both oracles must give it."""
+    rule = get_rule(rule)
+    start = np.zeros(1, np.float32) if c is None else np.asarray(c)
+    x, y = (
+        Vector(v.format.element, v.codes.reshape(-1).tolist(), v.format.scale, v.scales.reshape(-1).tolist(),
+               v.format.block_size)
+        if isinstance(v, Blocks)
+        else Vector(v.format, v.codes.reshape(-1).tolist())
+        for v in (a, b)
+    )  # fmt: skip
+    initial = int(start.view(np.uint32)[0])
+    expected = rules.dot(rule, x, y, initial)
+    if rule in PRESETS and (x.block or rule.scale_apply == "epilogue_tensor"):
+        assert machines.dot(rule.name, x, y, initial) == expected
+    return np.array([expected], np.uint32).view(np.float32)
+
+
+LONG = ("test_m15", *(() if FULL else ("test_d8",)))
+"""Inputs too long for the oracle: thousands of rows, and 32768 elements."""
+
+
+def discriminators() -> Iterator[Any]:
+    """Yield every test of test_rules named for a discriminating input, with each of its parameter sets."""
+    for name, function in vars(test_rules).items():
+        if re.match("test_[dm][0-9]", name) is None or name.startswith(LONG):
+            continue
+        mark = next((m for m in getattr(function, "pytestmark", ()) if m.name == "parametrize"), None)
+        if mark is None:
+            yield pytest.param(function, {}, id=name)
+            continue
+        names = [mark.args[0]] if isinstance(mark.args[0], str) else mark.args[0]
+        for i, row in enumerate(mark.args[1]):
+            values = (row,) if len(names) == 1 else row
+            yield pytest.param(function, dict(zip(names, values, strict=True)), id=f"{name}-{i}")
+
+
+@pytest.mark.parametrize(("function", "arguments"), list(discriminators()))
+def test_the_oracle_tells_rules_apart_as_the_reference_does(
+    function: Callable[..., None], arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mx, "dot", oracle_dot)
+    function(**arguments)
+
+
+# --------------------------------------------------------------------------------------------------
+# The comparison can fail
+# --------------------------------------------------------------------------------------------------
+
+CHANGES = [
+    ("nv_hopper_fp8_fast", {"align_bits": 12}),
+    ("nv_hopper_fp8_fast", {"align_round": "RD"}),
+    ("nv_hopper_fp8_fast", {"acc_round": "RNE"}),
+    ("nv_hopper_fp8_fast", {"group_size": 16}),
+    ("nv_hopper_fp8_fast", {"acc_format": "fp32"}),
+    ("nv_hopper_fp8_fast", {"nan_pattern": 0x7FC00000}),
+    ("nv_mxf8f6f4", {"term_exponent": "normalised_inputs"}),
+    ("nv_mxf4", {"align_bits": 34}),
+    ("gaudi3_fp8", {"term_exponent": "clamped_sum"}),
+    ("gaudi2_fp8", {"zero_sign": "always_plus"}),
+    ("gaudi2_bf16", {"daz_c": False}),
+    ("amd_cdna3_fp8", {"layout": "contiguous"}),
+    ("amd_cdna2_bf16", {"ftz": False}),
+    ("riscv_ime32_exact_frm", {"scale_apply": "ldexp_then_add"}),
+    ("riscv_ime32_exact_xct", {"group_round": "RNE"}),
+    ("arm_fp8_dot4_fp16", {"overflow": "saturate"}),
+    ("pairwise_fp32", {"order": "tree_halves"}),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), CHANGES, ids=lambda x: str(x))
+def test_a_rule_with_one_field_changed_is_noticed(name, change):
+    """The model under a changed preset differs from what the source of the preset gives."""
+    rule, rng = get_rule(name), np.random.default_rng(3)
+    changed = replace(rule, **change)
+    for _ in range(60):
+        formats = formats_of(rule)
+        a, b = formats[rng.integers(len(formats))]
+        cases = draw(rng, rule, 50, 64, a, b)
+        expected = oracle_bits(cases, lambda x, y, c: machines.dot(name, x, y, c))
+        if not np.array_equal(model_bits(changed, cases), expected):
+            return
+    pytest.fail("no difference")
+
+
+# --------------------------------------------------------------------------------------------------
+# Directed
+# --------------------------------------------------------------------------------------------------
+
+SPECIAL_INITIALS = [0x00000000, 0x80000000, 1, 0x80000001, 0x7F800000, 0xFF800000, 0x7F800001, 0xFFFFFFFF]
+
+
+@pytest.mark.parametrize("name", list_rules())
+def test_no_elements_and_special_initial_values(name):
+    """K = 0, and one block or 64 elements that are all +0 or all -0."""
+    rule = get_rule(name)
+    scaled = rule.scale_apply != "epilogue_tensor"
+    block = rule.block or 32
+    n = len(SPECIAL_INITIALS)
+    for element, _ in formats_of(rule):
+        minus = 0 if isinstance(element, IntegerFormat) or element.specials == "fnuz" else element.sign_mask
+        for k, code in ((0, 0), (64, 0), (64, minus)):
+            dtype = np.uint8 if element.bits <= 8 else np.uint16 if element.bits <= 16 else np.uint32
+            a, b = np.full((n, k), code, dtype), np.zeros((n, k), dtype)
+            c = np.array(SPECIAL_INITIALS, np.uint32)
+            if scaled:
+                scale = mx.get_scale(rule.scale_format or "e8m0")
+                s = np.full((n, k // block), scale.bias << scale.mantissa_bits, np.uint8)
+                cases = Cases(element, element, a, b, c, scale, block, s, s)
+            else:
+                cases = Cases(element, element, a, b, c)
+            expected = oracle_bits(cases, lambda x, y, start: rules.dot(rule, x, y, start))
+            got = model_bits(rule, cases)
+            assert [hex(v) for v in got] == [hex(v) for v in expected], (element.name, k, code)
+
+
+def test_zero_and_dropped_running_value_in_the_second_alignment_of_cdna3():
+    """Products that cancel leave +0, a running value dropped beside them -0; their sum is +0."""
+    rule = get_rule("amd_cdna3_fp8")
+    element = formats_of(rule)[1][0]
+    a = np.zeros((1, 16), np.uint8)
+    b = np.zeros((1, 16), np.uint8)
+    a[0, 0], a[0, 2], b[0, 0], b[0, 2] = 0x78, 0xF8, 0x78, 0x78
+    for c in (0x80000000, 0x80000001, 0xB0000000, 0xB8800000):
+        cases = Cases(element, element, a, b, np.array([c], np.uint32))
+        expected = oracle_bits(cases, lambda x, y, start: machines.dot(rule.name, x, y, start))
+        assert model_bits(rule, cases).tolist() == expected.tolist() == [0]
+
+
+Pairs = list[tuple[float, float]]
+
+
+def scaled_dot(name: str, element: FloatFormat, block: int, blocks: list[tuple[int, Pairs]]) -> int:
+    """Return the bits of a dot of blocks (exponent of the scales, products), from +0; judged, too."""
+    a, b = np.zeros((2, 1, len(blocks) * block), np.uint8)
+    for i, (_, pairs) in enumerate(blocks):
+        for j, (x, y) in enumerate(pairs):
+            a[0, i * block + j], b[0, i * block + j] = encode(element, x), encode(element, y)
+    scales_a = np.array([[127 + x // 2 for x, _ in blocks]], np.uint8)
+    scales_b = np.array([[127 + x - x // 2 for x, _ in blocks]], np.uint8)
+    cases = Cases(element, element, a, b, np.zeros(1, np.uint32), E8M0, block, scales_a, scales_b)
+    expected = oracle_bits(cases, lambda x, y, c: machines.dot(name, x, y, c))
+    got = model_bits(get_rule(name), cases)
+    assert got.tolist() == expected.tolist()
+    return int(got[0])
+
+
+def test_the_bound_on_the_exponent_of_scaled_products():
+    """D13 with scales: sums that reach 2**-149 only if the lowest bit above the bounded grid is kept.
+
+    ST-FDPA: E is at least -133, the grid 2**-158. GST-FDPA: at least -139, the grid 2**-174.
+    """
+    falling = [(2.0**-i, 1.0) for i in range(8)]  # 2 - 2**-7
+    kept, lost = [(2.0**-8, 1.0)] * 2, [(2.0**-8, 1.0), *[(2.0**-9, 1.0)] * 2]
+    assert scaled_dot("nv_mxf8f6f4", E4M3, 32, [(-150, falling + kept)]) == 1
+    assert scaled_dot("nv_mxf8f6f4", E4M3, 32, [(-150, falling + lost)]) == 0
+    nine_ones = [*[(6.0, 6.0)] * 3, (6.0, 3.0), (1.5, 1.0), (0.5, 0.5)]  # (2**9 - 1) / 4
+    eight_ones = [(6.0, 6.0), (6.0, 4.0), (3.0, 1.0), (1.5, 0.5)]  # (2**8 - 1) / 4
+    upper = [(-156, nine_ones), (-164, eight_ones)]  # 2**-149 - 2**-166
+    kept_groups = [*upper, (-172, eight_ones), (-172, [(0.5, 0.5)])]
+    lost_groups = [*upper, (-173, nine_ones), (-173, [(0.5, 0.5)])]
+    assert scaled_dot("nv_mxf4nvf4_e8m0", E2M1, 16, kept_groups) == 1
+    assert scaled_dot("nv_mxf4nvf4_e8m0", E2M1, 16, lost_groups) == 0
+
+
+# --------------------------------------------------------------------------------------------------
+# The oracle's own arithmetic
+# --------------------------------------------------------------------------------------------------
+
+
+def units(value: float) -> Value:
+    numerator, denominator = value.as_integer_ratio()
+    return Value("finite", value < 0, (abs(numerator) << -UNIT) // denominator)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [  # RNE, RNA, RZ, RD, RU, RTO to integers
+        (2.5, (2, 3, 2, 2, 3, 3)),
+        (3.5, (4, 4, 3, 3, 4, 3)),
+        (-2.5, (-2, -3, -2, -3, -2, -3)),
+        (-3.25, (-3, -3, -3, -4, -3, -3)),
+        (2.75, (3, 3, 2, 2, 3, 3)),
+        (0.25, (0, 0, 0, 0, 1, 1)),
+        (-0.25, (0, 0, 0, -1, 0, -1)),
+        (4.0, (4, 4, 4, 4, 4, 4)),
+    ],
+)
+def test_rounding_to_a_grid(value, expected):
+    for mode, want in zip(("RNE", "RNA", "RZ", "RD", "RU", "RTO"), expected, strict=True):
+        got = round_to_grid(units(value), 0, mode)
+        assert got.signed == want << -UNIT
+        assert got.negative == (value < 0)
+
+
+def test_rounding_to_a_format():
+    assert round_to(FP16, units(65519.0), "RNE") == units(65504.0)
+    assert round_to(FP16, units(65520.0), "RNE").kind == "infinite"
+    assert round_to(FP16, units(65535.0), "RZ") == units(65504.0)
+    assert round_to(FP16, units(65536.0), "RZ").kind == "infinite"
+    assert round_to(FP16, units(1e6), "RNE", "saturate") == units(65504.0)
+    assert round_to(FP16, units(-1e6), "RU", "ieee") == units(-65504.0)
+    assert round_to(FP16, units(1e6), "RU", "ieee").kind == "infinite"
+    assert round_to(FP16, units(2.0**-25), "RNE") == units(0.0)
+    assert round_to(FP16, units(1.5 * 2.0**-25), "RNE") == units(2.0**-24)
+    assert round_to(FP32, units(-(2.0**-200)), "RNE") == Value("finite", True, 0)
+    assert round_to(FP32, units(2.0**-200), "RTO") == units(2.0**-149)
+
+
+def test_results_against_numpy_where_it_has_the_operation():
+    """Float16 products and chains of Float32 additions are numpy's, under `seq_fma_fp32`."""
+    rng = np.random.default_rng(8)
+    a, b = rng.integers(0, 1 << 16, (2, 200, 5)).astype(np.uint16)
+    c = rng.integers(0, 1 << 32, 200, dtype=np.uint32)
+    for i in range(200):
+        with np.errstate(all="ignore"):
+            total = c[i : i + 1].view(np.float32)[0]
+            for x, y in zip(a[i].view(np.float16), b[i].view(np.float16), strict=True):
+                # a product of two Float16 is exact in float64; so is its sum with a Float32, or rounded once
+                # more than 29 bits below the result, where only a tie could notice: those are left out
+                exact = float(x) * float(y)
+                wide = exact + float(total)
+                if exact + float(total) - exact != float(total) and np.isfinite(wide):
+                    break
+                total = np.float32(wide)
+            else:
+                vectors = Vector(FLOAT16, a[i].tolist()), Vector(FLOAT16, b[i].tolist())
+                got = rules.dot(get_rule("seq_fma_fp32"), *vectors, int(c[i]))
+                want = int(total.view(np.uint32))
+                assert got == want or (np.isnan(total) and got == 0x7FC00000)
+
+
+def test_what_cannot_be_is_refused():
+    one = Vector(E4M3, [0x38])
+    rule = get_rule("nv_hopper_fp8_fast")
+    with pytest.raises(ShapeError):
+        rules.dot(rule, one, Vector(E4M3, [0, 0]))
+    with pytest.raises(CodeRangeError):
+        rules.dot(rule, one, Vector(E4M3, [256]))
+    with pytest.raises(CodeRangeError):
+        rules.dot(rule, one, one, 1 << 32)
+    with pytest.raises(DefinitionError, match="without block scales"):
+        rules.dot(rule, *[Vector(E5M2, [0] * 32, E8M0, [127], 32)] * 2)
+    with pytest.raises(DefinitionError, match="with block scales"):
+        rules.dot(get_rule("block32_fp32_add"), one, one)
+    assert decoded(E5M2, 0x7C).kind == "infinite"
