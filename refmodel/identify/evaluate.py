@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.accumulate import AccumulationRule
+from refmodel.accumulate.rule import AccumulatorFormat
 from refmodel.dot import dot
 from refmodel.identify.probes import Probes
 
@@ -28,6 +29,16 @@ def one_nan(bits: NDArray[np.uint32]) -> NDArray[np.uint32]:
 def is_nan(bits: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Return which Float32 bits are NaN."""
     return (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+
+
+def holds(format: AccumulatorFormat, bits: NDArray[np.uint32]) -> bool:
+    """Return whether all numbers among Float32 bits are numbers of a narrower format."""
+    numbers = bits[~is_nan(bits)]
+    if format == "bf16":
+        return not (numbers & np.uint32(0xFFFF)).any()
+    with np.errstate(over="ignore"):
+        half = numbers.view(np.float32).astype(np.float16).astype(np.float32)
+    return format == "fp32" or (format == "fp16" and bool((half.view(np.uint32) == numbers).all()))
 
 
 def predictions(rules: Sequence[AccumulationRule], probes: Probes) -> NDArray[np.uint32]:

@@ -196,6 +196,12 @@ SCALINGS: tuple[Change, ...] = (
 )
 
 
+def with_output(interface: Interface, out_format: AccumulatorFormat) -> list[AccumulationRule]:
+    """Return the presets with one more rounding at the end."""
+    found = (changed_rule(rule, {"out_format": out_format}) for rule in family(interface).names)
+    return [canonical(rule, interface) for rule in found if rule is not None]
+
+
 # --------------------------------------------------------------------------------------------------
 # One change
 # --------------------------------------------------------------------------------------------------
@@ -279,8 +285,9 @@ def _late_and_early(rule: AccumulationRule) -> list[Change]:
         for b in ("RNE", "RZ")
     ]
     aligned = [
-        {"term_exponent": "clamped_sum", "align_bits": bits, "order": "fused", "layout": "contiguous"}
-        for bits in ((13, 22, 23, 24, 25, 26, 28, 35) if rule.align_bits is None else ())
+        {"term_exponent": "clamped_sum", "align_bits": bits, "align_round": way, "order": "fused", "layout": "contiguous"}
+        for bits in ((7, 10, 13, *range(20, 36)) if rule.align_bits is None else ())
+        for way in ("RZ", "RTO")
     ]
     return [early, *({**early, "acc_round": r} for r in ("RZ", "RNE")), *late, *aligned]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from refmodel.accumulate import AccumulationRule
@@ -128,11 +128,14 @@ class Identification:
 
 def differences(rule: AccumulationRule, other: AccumulationRule) -> str:
     """Return the fields in which *other* differs from *rule*."""
-    return ", ".join(
-        f"{each.name} {_text(getattr(other, each.name))}"
-        for each in fields(rule)
-        if each.name not in DOCUMENTED | INTERFACE_FIELDS and getattr(rule, each.name) != getattr(other, each.name)
-    )
+    return ", ".join(f"{name} {_text(getattr(other, name))}" for name in differing(rule, other))
+
+
+def differing(rule: AccumulationRule, other: AccumulationRule) -> list[str]:
+    """Return the names of the fields in which two rules differ, of those that matter to results."""
+    ignored = DOCUMENTED | INTERFACE_FIELDS | {"nan_pattern"}
+    names = [each.name for each in fields(rule) if each.name not in ignored]
+    return [name for name in names if getattr(rule, name) != getattr(other, name)]
 
 
 def _hex(patterns: tuple[int, ...]) -> str:
@@ -140,4 +143,7 @@ def _hex(patterns: tuple[int, ...]) -> str:
 
 
 def _text(value: Any) -> str:
+    if is_dataclass(value):
+        given = ((each.name, getattr(value, each.name)) for each in fields(value))
+        return f"({' '.join(f'{name}={item}' for name, item in given if item is not None)})"
     return "none" if value is None else str(value)

@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.accumulate import AccumulationRule, get_rule
+from refmodel.accumulate.rule import AccumulatorFormat
 from refmodel.identify.directed import directed
-from refmodel.identify.evaluate import classes, is_nan, one_nan, predicted, predictions, splitting
+from refmodel.identify.evaluate import classes, holds, is_nan, one_nan, predicted, predictions, splitting
 from refmodel.identify.family import (
-    DOCUMENTED,
-    INTERFACE_FIELDS,
     canonical,
     changed_rule,
     changes_of,
     family,
     takes,
     variants,
+    with_output,
 )
 from refmodel.identify.probes import LENGTHS, BlackBox, Interface, Probes
-from refmodel.identify.report import Counterexample, Identification, differences
+from refmodel.identify.report import Counterexample, Identification, differences, differing
 from refmodel.identify.shrink import smaller
 
 Batch: TypeAlias = list[Probes]
@@ -45,9 +45,10 @@ QUIET_ROUNDS = 3
 """Rounds of random inputs without a split that end the search."""
 
 _MEMBERS = 400
-_BEAM = 4
+_BEAM = 5
 _CLIMBS = 8
 _NEAREST = 2
+_FRESH_STARTS = 2
 
 
 def identify(black_box: BlackBox, interface: Interface, *, seed: int = 1, most: int = 4000) -> Identification:
@@ -80,6 +81,24 @@ def conversation(
     return (yield from _Search(interface, np.random.default_rng(seed), most).run())
 
 
+@dataclass(frozen=True, slots=True)
+class _Score:
+    """How much of the answers a rule gives, and which."""
+
+    share: float
+    agreements: bytes
+
+
+def _best(scores: dict[AccumulationRule, _Score], count: int) -> Rules:
+    """Return the rules of the highest scores, of those that agree on the same answers only the first."""
+    first: dict[bytes, AccumulationRule] = {}
+    for rule in sorted(scores, key=lambda each: scores[each].share, reverse=True):
+        first.setdefault(scores[rule].agreements, rule)
+        if len(first) == count:
+            break
+    return list(first.values())
+
+
 @dataclass(slots=True)
 class _Search:
     interface: Interface
@@ -89,7 +108,9 @@ class _Search:
     nans: dict[int, None] = field(default_factory=dict)
     rounds: int = 0
     inputs: int = 0
+    shrinking: int = 0
     out_of_probes: bool = False
+    nearest: Rules = field(default_factory=list)
     _agreed: dict[AccumulationRule, int] = field(default_factory=dict)
     _evaluated: set[AccumulationRule] = field(default_factory=set)
 
@@ -99,15 +120,16 @@ class _Search:
         pools = directed(self.interface)
         alive: Rules = list(known.seeds)
         expanded: AccumulationRule | None = None
-        climbed = paired = False
+        climbs, paired = 0, False
         quiet = 0
         alive = yield from self._split_directed(alive, pools)
         while quiet < QUIET_ROUNDS and not self.out_of_probes:
             if not alive:
-                if climbed:
+                if climbs == _FRESH_STARTS:
                     break
-                climbed = True
-                yield from self._ask(pools)
+                climbs += 1
+                if climbs == 1:
+                    yield from self._ask(pools)
                 alive = self._climb(known.seeds)
                 continue
             if alive[0] != expanded:
@@ -120,10 +142,10 @@ class _Search:
             quiet = 0 if split or len(alive) < count else quiet + 1
             if quiet == QUIET_ROUNDS and alive and not paired:
                 paired = True
-                more = self._pairs(alive[0], alive)
+                more = self._pairs(alive[0], core=True, members=alive)
                 alive, quiet = [*alive, *more], (0 if more else quiet)
         if not alive:
-            examples = yield from self._counterexamples(known.seeds)
+            examples = yield from self._counterexamples()
             return self._result([], examples)
         return self._result(alive, ())
 
@@ -203,19 +225,27 @@ class _Search:
             found.update(dict.fromkeys(self._left(variants(rule, self.interface))))
         return list(found)[:_MEMBERS]
 
-    def _pairs(self, rule: AccumulationRule, alive: Rules) -> Rules:
-        """Return consistent rules two changes away whose changes are not consistent one by one."""
-        members = set(alive)
-        changes = [c for c in changes_of(rule, self.interface) if len(c) == 1 and next(iter(c)) in _CORE]
+    def _pairs(self, rule: AccumulationRule, core: bool, members: Iterable[AccumulationRule] = ()) -> Rules:
+        """Return consistent rules two changes away from *rule*.
+
+        Args:
+            rule: Where to start.
+            core: Only changes of single fields that may hide each other's effect.
+            members: Leave out pairs of changes that lead to these one by one.
+        """
+        known = set(members)
+        changes = changes_of(rule, self.interface)
+        if core:
+            changes = [change for change in changes if len(change) == 1 and next(iter(change)) in _CORE]
         single = [self._canonical(rule, change) for change in changes]
         found: dict[AccumulationRule, None] = {}
         for i, first in enumerate(changes):
             for j in range(i):
                 second = changes[j]
-                if first.keys() == second.keys() or (single[i] in members and single[j] in members):
+                if first.keys() == second.keys() or (single[i] in known and single[j] in known):
                     continue
-                both = self._canonical(rule, {**first, **second})
-                if both is not None and both not in members and both not in found and self._fits(both):
+                both = self._canonical(rule, {**second, **first})
+                if both is not None and both not in known and both not in found and self._fits(both):
                     found[both] = None
         return list(found)
 
@@ -226,57 +256,61 @@ class _Search:
         return canonical(changed, self.interface)
 
     def _climb(self, seeds: Sequence[AccumulationRule]) -> Rules:
-        """Go from the rules that agree most to better ones a change away; return those that agree on everything."""
-        scores = {rule: self._score(rule) for rule in seeds}
+        """Go from the rules that agree most to better ones a change away, at last two changes away.
+
+        Returns those that agree on everything.
+        """
+        answers = np.concatenate([bits for _, bits in self.asked])
+        narrow: tuple[AccumulatorFormat, ...] = ("fp16", "bf16")
+        rounded = [rule for each in narrow if holds(each, answers) for rule in with_output(self.interface, each)]
+        scores = {rule: self._score(rule) for rule in [*seeds, *rounded]}
         visited: set[AccumulationRule] = set()
         for _ in range(_CLIMBS):
-            beam = sorted(scores, key=scores.__getitem__, reverse=True)[:_BEAM]
-            if scores[beam[0]] >= 1.0 or all(rule in visited for rule in beam):
+            beam = _best(scores, _BEAM)
+            if scores[beam[0]].share >= 1.0 or all(rule in visited for rule in beam):
                 break
             for rule in beam:
                 if rule not in visited:
                     visited.add(rule)
-                    floor = scores[beam[-1]] - 0.02
+                    floor = scores[beam[-1]].share - 0.02
                     new = [v for v in variants(rule, self.interface) if v not in scores]
                     scores.update({v: self._score(v, floor) for v in new})
-        return [rule for rule, score in scores.items() if score >= 1.0 and self._fits(rule)]
+        found = [rule for rule, score in scores.items() if score.share >= 1.0 and self._fits(rule)]
+        self.nearest = _best(scores, _NEAREST)
+        for rule in self.nearest:
+            found = found or self._pairs(rule, core=False)
+        return found
 
-    def _score(self, rule: AccumulationRule, floor: float = 0.0) -> float:
+    def _score(self, rule: AccumulationRule, floor: float = 0.0) -> _Score:
         """Return the share of answers that *rule* gives, inputs of one purpose together counting as one.
 
         A bound below *floor* is returned as soon as the share must be below it.
         """
         self._evaluated.add(rule)
-        purposes: dict[str, list[float]] = {}
+        purposes: dict[str, list[bool]] = {}
+        pattern: list[bytes] = []
+        share = 1.0
         for probes, bits in self.asked:
             agrees = predicted(rule, probes) == bits
-            for name, agreed in zip(probes.names, agrees, strict=True):
-                purposes.setdefault(name.split()[0], []).append(float(agreed))
+            pattern.append(agrees.tobytes())
+            for name, agreed in zip(probes.names, agrees.tolist(), strict=True):
+                purposes.setdefault(name.split()[0], []).append(agreed)
             shares = [sum(each) / len(each) for each in purposes.values()]
             share = sum(shares) / len(shares)
             if share < floor:
                 break
-        return share
+        return _Score(share, b"".join(pattern))
 
     # ---- results
 
-    def _nearest(self, seeds: Iterable[AccumulationRule]) -> Rules:
-        scores = {rule: self._score(rule) for rule in [*seeds, *self._closest_variants(seeds)]}
-        return sorted(scores, key=scores.__getitem__, reverse=True)[:_NEAREST]
-
-    def _closest_variants(self, seeds: Iterable[AccumulationRule]) -> Rules:
-        return [rule for rule, done in self._agreed.items() if done != 0][:50]
-
-    def _counterexamples(
-        self, seeds: Sequence[AccumulationRule]
-    ) -> Generator[Batch, Answers, tuple[Counterexample, ...]]:
+    def _counterexamples(self) -> Generator[Batch, Answers, tuple[Counterexample, ...]]:
         asked = self.asked
         found = []
-        for rule in self._nearest(seeds):
+        for rule in self.nearest:
             wrong = [(p, b, np.flatnonzero(predicted(rule, p) != b)) for p, b in asked]
             agrees = sum(len(p) - len(rows) for p, _, rows in wrong)
             each = yield from smaller(rule, [(p, b, rows) for p, b, rows in wrong if len(rows)])
-            self.inputs += each.asked
+            self.shrinking += each.asked
             found.append(
                 Counterexample(
                     self._name(rule), agrees, sum(len(p) for p, _ in asked), each.probe.text(0), each.nonzero,
@@ -289,7 +323,7 @@ class _Search:
         names = family(self.interface).names
         if rule in names:
             return " = ".join(names[rule])
-        near = min(names, key=lambda preset: len(differences(preset, rule)), default=None)
+        near = min(names, key=lambda preset: len(differing(preset, rule)), default=None)
         if near is None:
             return differences(_DEFAULT, rule)
         return f"{names[near][0]} with {differences(near, rule)}"
@@ -316,8 +350,8 @@ class _Search:
             presets_but_nan=tuple(but_nan),
             settling=settling,
             counterexamples=examples,
-            probes=self.count + sum(0 for _ in examples),
-            inputs=self.inputs,
+            probes=self.count + self.shrinking,
+            inputs=self.inputs + self.shrinking,
             evaluated=len(self._evaluated),
             rounds=self.rounds,
         )
@@ -338,20 +372,19 @@ class _Search:
         if not alive:
             return {}, ()
         rule, others = alive[0], []
-        ignored = DOCUMENTED | INTERFACE_FIELDS | {"nan_pattern"}
-        names = [each.name for each in fields(rule) if each.name not in ignored]
         values: dict[str, dict[Any, None]] = {}
         consistent = set(alive)
         for other in dict.fromkeys([*alive[1:], *variants(rule, self.interface)]):
-            differing = [name for name in names if getattr(rule, name) != getattr(other, name)]
+            names = differing(rule, other)
             fits = other in consistent or self._fits(other)
-            if len(differing) == 1:
-                own = values.setdefault(differing[0], {getattr(rule, differing[0]): None})
+            if len(names) == 1:
+                own = values.setdefault(names[0], {getattr(rule, names[0]): None})
                 if fits:
-                    own[getattr(other, differing[0])] = None
+                    own[getattr(other, names[0])] = None
             elif fits:
                 others.append(differences(rule, other))
-        return {name: tuple(values[name]) for name in names if name in values}, tuple(others)
+        order = [each.name for each in fields(rule)]
+        return {name: tuple(values[name]) for name in sorted(values, key=order.index)}, tuple(others)
 
     def _settling(self, alive: Rules) -> tuple[str, ...]:
         """Return inputs that would tell consistent rules apart: not asked for want of probes, or not askable."""
