@@ -23,7 +23,7 @@ def quantize_exact(
     random: NDArray[np.float64] | None = None,
     tensor_scale: TensorScale = NO_TENSOR_SCALE,
 ) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Quantize blocks [..., block_size] under options that `check_encoding` and `check_scale` have accepted.
+    """Quantize blocks [..., block_size] under options that `check_encoding` and `check_blocks` have accepted.
 
     Returns:
         uint8 element codes [..., block_size] and scale codes [...].

@@ -207,8 +207,8 @@ class BlockFormat:
             Float32 is the only one.
 
     Raises:
-        DefinitionError: If block_size is below 1, the element has more than 8 bits, or tensor_scale is
-            another format or beside a block scale that is a power of two or wider than 8 bits.
+        DefinitionError: If block_size is below 1, or tensor_scale is another format or beside a block scale
+            that is a power of two or wider than 8 bits.
     """
 
     name: str
@@ -220,10 +220,6 @@ class BlockFormat:
     def __post_init__(self) -> None:
         if self.block_size < 1:
             raise DefinitionError(f"format {self.name!r}: block_size={self.block_size} must be at least 1")
-        if self.element.bits > 8:
-            raise DefinitionError(
-                f"format {self.name!r}: {self.element.name} has {self.element.bits} bits; 8 is the most"
-            )
         if self.tensor_scale is not None and self.tensor_scale != FLOAT32:
             raise DefinitionError(
                 f"format {self.name!r}: tensor_scale={self.tensor_scale.name!r} must be None or 'float32'"

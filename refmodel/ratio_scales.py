@@ -75,7 +75,7 @@ def select_ratio_scale(
 
     Args:
         amax: Largest magnitude of each block, any shape; NaN or infinity where the options let one count.
-        fmt: Block format that `check_scale` has accepted.
+        fmt: Block format that `check_blocks` has accepted.
         options: The choices the specification leaves open.
         tensor_scale: The scale of the array, or `NO_TENSOR_SCALE`.
 
@@ -84,7 +84,7 @@ def select_ratio_scale(
     """
     scale, bound = fmt.scale, _element_bound(fmt.element, options)
     finite = np.where(np.isfinite(amax), amax, 0.0)
-    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_scale, if asked
+    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_blocks, if asked
     rounding = EncodeOptions(
         rounding=options.scale_rounding,
         overflow="overflow" if options.scale_overflow == "nan" else "saturate",

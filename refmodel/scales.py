@@ -13,9 +13,11 @@ from refmodel.options import QuantizeOptions, ScaleRule
 from refmodel.rounding import floor_log2
 
 
-def check_scale(fmt: BlockFormat, options: QuantizeOptions) -> None:
-    """Raise DefinitionError unless scales of *fmt* can be chosen with these options."""
-    scale = fmt.scale
+def check_blocks(fmt: BlockFormat, options: QuantizeOptions) -> None:
+    """Raise DefinitionError unless blocks of *fmt* can be made with these options."""
+    element, scale = fmt.element, fmt.scale
+    if element.bits > 8:
+        raise DefinitionError(f"element format {element.name!r} has {element.bits} bits; 8 is the most")
     if scale.bits > 32:
         raise DefinitionError(f"scale format {scale.name!r} has {scale.bits} bits; 32 is the most")
     if scale.nan_codes:
@@ -66,7 +68,7 @@ def select_scale(
     }[options.zero_block]
     exponent = np.where(amax == 0, zero_block, exponent)
     code = np.clip(exponent, scale.emin, scale.emax) + scale.bias
-    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_scale, if asked
+    nan = scale.max_code if scale.quiet_nan_code is None else scale.quiet_nan_code  # by check_blocks, if asked
     if options.scale_underflow == "nan":
         code = np.where(exponent < scale.emin, nan, code)
     if options.scale_overflow == "nan":

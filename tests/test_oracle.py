@@ -919,6 +919,7 @@ def test_the_oracle_imports_only_descriptions_from_the_project_and_no_numpy(path
     standard = {
         "__future__",
         "collections",
+        "decimal",
         "dataclasses",
         "fractions",
         "functools",

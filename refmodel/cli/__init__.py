@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import digests, dot, encode, explain, formats, profiles, quantize, vectors
+from refmodel.cli import digests, dot, encode, explain, formats, identify, profiles, quantize, vectors
 from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
@@ -23,7 +23,8 @@ INTERRUPTED = 128 + signal.SIGINT
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    It is 0, 1 if a check has found a difference, or 2 after one line on stderr that says what is wrong.
+    It is 0, 1 if a check has found a difference, or 2 after one line on stderr that says what is wrong; the
+    help of ``identify`` says what else.
     """
     code: int | None = None
     try:
@@ -59,6 +60,6 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (encode, quantize, dot, explain, formats, profiles, vectors, digests):
+    for module in (encode, quantize, dot, identify, explain, formats, profiles, vectors, digests):
         module.add(commands)
     return parser

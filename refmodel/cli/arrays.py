@@ -40,7 +40,7 @@ NUMBERS_HELP = (
     "--bits, to nearest even; or of its bit patterns such as 0x3f800000"
 )
 CODES_HELP = (
-    "text is rows of codes in hex, with or without 0x; a .hex file, as $readmemh takes it, is one axis of them, "
+    "text is rows of codes in hex, with or without 0x; a .hex file, as for $readmemh, is one axis of them, "
     "and // begins a comment"
 )
 
