@@ -141,7 +141,8 @@ class AccumulationRule:
        alone; then nan_pattern.
 
     A run without elements has no group and its result is the running value, unless group_size is ``all``:
-    then it has one empty group.
+    then it has one empty group. Step 6 rounds what that leaves: the running value alone, aligned to its own
+    exponent, if acc_in_align; else the running value and a sum of products that is +0.
 
     Attributes:
         name: The name used in every public call, file and report.
@@ -215,8 +216,9 @@ class AccumulationRule:
         dequant_format: Format of a scaled element, for ``dequant_inputs``; its exponents replace the
             element's. Overflow is Inf.
 
-        daz: Subnormal elements count as zero; daz_c: a subnormal running value does, when a group begins.
-            Zeros themselves count as subnormal here.
+        daz: Subnormal elements count as zero; daz_c: a subnormal value that a run starts at does, before its
+            first group; what a group hands to the next is the business of ftz. Zeros themselves count as
+            subnormal here.
         daz_sign: That zero: ``keep`` its sign, or ``plus``.
         ftz: A result of rounding that is non-zero and below the smallest normal number of its format (after
             rounding on the grid of its format, subnormals included) becomes zero.

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule, SecondAlignment
 from refmodel.summation.aligned import running_exponent
-from refmodel.summation.decoded import NO_TERM, Scales
+from refmodel.summation.decoded import NO_TERM, ZERO, Scales
 from refmodel.summation.pairs import Pair
 from refmodel.summation.rounder import (
     Array,
@@ -76,6 +76,25 @@ def _exact_products(terms: list[Array], factor: Array) -> list[Array]:
     parts = [part for term in terms for part in multiply_exactly(term, finite)]
     special = ~np.isfinite(factor)
     return [np.where(special, whole, parts[0]), *(np.where(special, 0.0, part) for part in parts[1:])]
+
+
+def empty_group(running: Array, rule: AccumulationRule) -> Array:
+    """Return the running value after the one group, without elements, of a run without elements."""
+    rounder = Rounder.of(rule)
+    if rule.stage2 is not None:
+        no_products = np.zeros(running.shape), np.full(running.shape, ZERO, np.int64)
+        return add_second_aligned([no_products], np.zeros(running.shape), running, rule)
+    if not rule.acc_in_align:
+        return rounder.add(running, np.zeros(running.shape))
+    if rule.align_bits is not None:
+        finite = np.isfinite(running)
+        exponent = running_exponent(np.where(finite, running, 0.0), rule, zero=0)
+        if rule.exp_floor is not None and rule.floor_when == "always":
+            exponent = np.maximum(exponent, rule.exp_floor)
+        running = np.where(finite, to_grid(running, exponent - rule.align_bits, rule.align_round), running)
+    if rule.zero_sign == "from_plus" and rule.order == "fused":
+        return rounder.add(running, np.zeros(running.shape))
+    return rounder.round(running)
 
 
 def add_second_aligned(
