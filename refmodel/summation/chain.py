@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
 from refmodel.blocks import Blocks
-from refmodel.formats import ElementFormat, ScaleFormat
+from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, ElementFormat, ScaleFormat
 from refmodel.operands import Operand
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
 from refmodel.summation.exact import exact_group_sums, float32_group_sums, has_signed_zeros, whole_sums
-from refmodel.summation.late import add_second_aligned, addends, empty_group
+from refmodel.summation.late import add_second_aligned, addends, empty_group, rounded_group_sum
 from refmodel.summation.pairs import Pair, with_special
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import chain_steps, extend_chain, group_value, rounded_products
@@ -26,6 +26,7 @@ _BATCH = 1 << 15
 # Elements of both operands decoded at a time; more where one contraction may take them all.
 _DECODED = 1 << 16
 _DECODED_WHOLE = 1 << 19
+_DEQUANTISED = {"fp32": FLOAT32, "e8m13": FLOAT32, "fp16": FLOAT16, "bf16": BFLOAT16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,10 @@ class Run:
             yield pair, len(pair.a.values) // size
 
     def _formats(self) -> tuple[tuple[ElementFormat, ElementFormat], tuple[ScaleFormat, ScaleFormat] | None]:
-        """Element formats, and scale formats where scales enter the products."""
+        """Formats that hold all elements, and scale formats where scales enter the products."""
+        if self.rule.dequant_format is not None:
+            fmt = _DEQUANTISED[self.rule.dequant_format]
+            return (fmt, fmt), None
         formats = _element(self.a), _element(self.b)
         if self.rule.scale_apply != "product_exponent":
             return formats, None
@@ -101,19 +105,22 @@ class Run:
         """The whole run is one group of exact products."""
         rule = self.rule
         rounder = Rounder.of(rule)
-        in_align = rule.acc_in_align
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
         terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
+        all_plus = np.ones(running.shape, np.bool_)
         left = stop - start
         for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
             portions = _portions(groups, running.size)
             found = whole_sums(pair, *self._formats(), rule, groups, block, left, portions)
             left -= groups * block
             terms = add_terms(terms, found)
-        if in_align:
-            return rounder.add(running, *terms)
+            if rule.acc_round == "RD":
+                all_plus &= np.logical_and.reduce([(t == 0) & ~np.signbit(t) for t in found])
+        if rule.acc_round == "RD" and has_signed_zeros(rule):
+            zero = np.logical_and.reduce([term == 0 for term in terms])
+            terms = [np.where(zero, np.where(all_plus, 0.0, -0.0), term) for term in terms]
         if rule.group_round is not None:
-            terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+            terms = [rounded_group_sum(terms, rule)]
         return rounder.add(running, *terms)
 
     def _in_align(self, pair: Pair, groups: int, size: int, running: Array) -> Array:

@@ -31,7 +31,7 @@ def addends(
         rule: Its group_round and scale_apply count.
     """
     if rule.group_round is not None:
-        terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+        terms = [rounded_group_sum(terms, rule)]
     if scales is None or rule.scale_apply not in MULTIPLIES_SUM:
         return terms
     rounder = Rounder.of(rule)
@@ -48,6 +48,11 @@ def addends(
     if rule.scale_apply == "ldexp_then_add":
         return [_rounded_product(terms[0], factor, rounder)]
     return _exact_products(terms, factor)
+
+
+def rounded_group_sum(terms: list[Array], rule: AccumulationRule) -> Array:
+    """Return the sum of *terms*, whose zero sign acc_round decides, rounded by group_round to group_format."""
+    return Rounder.of(rule, rule.group_format, rule.group_round).round(Rounder.of(rule).total(*terms))
 
 
 def _left(a: Array, b: Array) -> Array:
@@ -144,7 +149,7 @@ def _second_aligned_sum(
         exponent = np.maximum(products, smallest)
         if stage.c_drop is not None:
             running = np.where(smallest < exponent - stage.c_drop, np.copysign(0.0, running), running)
-        whole = _plain_sum(sums, rule)
+        whole = Rounder.of(rule).total(*sums)  # parts on grids of their own may need more than 53 bits
         terms = [
             to_grid(running, exponent - stage.c_bits, stage.c_round),
             to_grid(whole, exponent - stage.dot_bits, stage.dot_round),

@@ -162,12 +162,16 @@ class Rounder:
 
         The terms may be infinite or NaN. An exact zero is -0 if all terms are -0, under RD unless all are +0.
         """
+        return self.round(self.total(*terms))
+
+    def total(self, *terms: Array) -> Array:
+        """Return the exact sum of the terms, rounded to odd, with the zero sign of `add`."""
         total = odd_sum(terms)
         if self.mode == "RD" and self.zero_sign != "always_plus":
             # float64 addition gives +0 for x - x, RD gives -0.
             plus = np.logical_and.reduce([(t == 0) & ~np.signbit(t) for t in terms])
             total = np.where((total == 0) & ~plus, -0.0, total)
-        return self.round(total)
+        return total
 
 
 def odd_sum(terms: Sequence[Array]) -> Array:
