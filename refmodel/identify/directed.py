@@ -245,6 +245,10 @@ def _chains(interface: Interface) -> Iterable[Draft]:
     yield Draft("D8 c=0", {}, fill=2.0**-8, least=512)
 
 
+def _smallest_normal(element: ElementFormat) -> int:
+    return element.emin if isinstance(element, FloatFormat) else element.quantum_exponent
+
+
 def _largest_power(interface: Interface) -> int:
     return min(100, interface.a.emax + interface.b.emax)
 
@@ -263,8 +267,9 @@ def _range_ends(interface: Interface) -> Iterable[Draft]:
     for c in (0.0, -0.0):
         yield Draft("D15 1-1", _row(1.0, -1.0), c=c)
         yield Draft("D15 c-1", _row(-1.0), c=1.0)
-    smallest = 2.0 ** (interface.a.quantum_exponent), 2.0 ** (interface.b.quantum_exponent)
-    for x, y in ((smallest[0], 1.0), (1.0, smallest[1]), smallest):
+    smallest = 2.0**interface.a.quantum_exponent, 2.0**interface.b.quantum_exponent
+    wide = 2.0 ** (_smallest_normal(interface.a) - 1)  # subnormal, and kept if low bits of elements are dropped
+    for x, y in ((smallest[0], 1.0), (1.0, smallest[1]), smallest, (wide, 1.0)):
         for sign in (1.0, -1.0):
             yield Draft("daz", _row((sign * x, y)), fixed=True)
             yield Draft("daz, c", _row((sign * x, y)), c=-sign * x * y, fixed=True)
@@ -272,10 +277,11 @@ def _range_ends(interface: Interface) -> Iterable[Draft]:
             terms = _row((2.0, 2.0), (-2.0, 2.0), (x, y), (-x, y), 4.0 * 2.0**-j)
             yield Draft(f"M9 j={j}", terms, fixed=True)
             yield Draft(f"M9 alone j={j}", {0: x * y * 2.0**-j, 8: (x, y), 9: (-x, y)}, fixed=True)
-    large = 2.0 ** (interface.b.emax // 2)
-    for j in (4, 8, 10, 20, 21, 22, 23, 33):
-        x, residual = smallest[0], large * smallest[0] * 2.0**-j
-        yield Draft(f"M9 large j={j}", {0: (x, large), 1: (-x, large), 2: residual}, fixed=True)
+    for x, large in pairs_of((smallest[0], wide), (interface.b.emax // 2, interface.b.emax)):
+        y = 2.0**large
+        yield Draft("daz large", _row((x, y)), fixed=True)
+        for j in (4, 8, 10, 13, 14, 15, 20, 21, 22, 23, 24, 25, 33):
+            yield Draft(f"M9 large j={j}", _row((x, y), (-x, y), x * y * 2.0**-j), fixed=True)
     yield Draft("D12", _row((2.0**64, 2.0**64), (2.0**64, -(2.0**64))), fixed=True)
     yield Draft("D12 c", _row((2.0**64, 2.0**64), (2.0**64, -(2.0**63))), c=-(2.0**127), fixed=True)
     first = ((2 - 2.0**-7) * 2.0**-75, 2.0**-75)
@@ -315,6 +321,10 @@ def _specials(interface: Interface) -> Iterable[Draft]:
         yield Draft(f"E10 c={c} Inf", _row((inf, 1.0)), c=c, fixed=True)
 
 
+def _everywhere(interface: Interface, x: int, y: int) -> dict[int, tuple[int, int]]:
+    return {block: (x, y) for block in range(interface.lengths[-1] // interface.block)}
+
+
 def _scaled(interface: Interface) -> Iterator[Draft]:
     """M1 to M14."""
     size = interface.block
@@ -350,6 +360,10 @@ def _scaled(interface: Interface) -> Iterator[Draft]:
             low = total - extra
             exponents = {0: (x, total - x), 1: (low // 2, low - low // 2)}
             yield Draft(f"D13 scaled {total}", terms, exponents=exponents, fixed=True)
+    for m, n in pairs_of(range(153, 166), (2, 3, 4)):
+        # Just below 2**-149 by as much as 2**n elements of 2**-m, which cross it unless the alignment drops them.
+        nearly: dict[int, Term] = {i - 150: 2.0 ** (156 - i) for i in range(150, m - n + 1)}
+        yield Draft("D13 cross", nearly, fill=2.0 ** (156 - m), exponents=_everywhere(interface, -78, -78), fixed=True)
     top = (1 << interface.scale.bits) - 1 if interface.scale else 0
     middle = code_of(interface.scale, 1.0) if interface.scale else 0
     for x, y in ((top, middle), (middle, top), (0x80 | (middle or 0), middle), (0, middle), (0, 0), (1, 1)):
