@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from refmodel.accumulate import AccumulationRule, get_rule
 from refmodel.accumulate.rule import AccumulatorFormat
+from refmodel.errors import DtypeError, ShapeError
 from refmodel.identify.directed import directed
 from refmodel.identify.evaluate import classes, holds, is_nan, one_nan, predicted, predictions, splitting
 from refmodel.identify.family import (
@@ -29,6 +31,7 @@ from refmodel.identify.family import (
 from refmodel.identify.probes import LENGTHS, BlackBox, Interface, Probes
 from refmodel.identify.report import Counterexample, Identification, differences, differing
 from refmodel.identify.shrink import smaller
+from refmodel.identify.stimulus import stimulus
 
 Batch: TypeAlias = list[Probes]
 Answers: TypeAlias = list[NDArray[np.uint32]]
@@ -38,7 +41,7 @@ Asking: TypeAlias = Generator[Batch, Answers, None]
 BATCH = 16
 """Probes that split, asked at a time."""
 
-CHECKS = 24
+CHECKS = 48
 """Random probes asked beside them, for a black box that follows no rule."""
 
 QUIET_ROUNDS = 3
@@ -49,6 +52,7 @@ _BEAM = 5
 _CLIMBS = 8
 _NEAREST = 2
 _FRESH_STARTS = 2
+_WRONG = 6
 
 
 def identify(black_box: BlackBox, interface: Interface, *, seed: int = 1, most: int = 4000) -> Identification:
@@ -74,9 +78,7 @@ def identify(black_box: BlackBox, interface: Interface, *, seed: int = 1, most: 
             return result
 
 
-def conversation(
-    interface: Interface, *, seed: int = 1, most: int = 4000
-) -> Generator[Batch, Answers, Identification]:
+def conversation(interface: Interface, *, seed: int = 1, most: int = 4000) -> Generator[Batch, Answers, Identification]:
     """Yield batches of probes, want their answers, and return the identification; see `identify`."""
     return (yield from _Search(interface, np.random.default_rng(seed), most).run())
 
@@ -131,6 +133,8 @@ class _Search:
                 if climbs == 1:
                     yield from self._ask(pools)
                 alive = self._climb(known.seeds)
+                if not alive:
+                    break
                 continue
             if alive[0] != expanded:
                 expanded = alive[0]
@@ -142,8 +146,10 @@ class _Search:
             quiet = 0 if split or len(alive) < count else quiet + 1
             if quiet == QUIET_ROUNDS and alive and not paired:
                 paired = True
-                more = self._pairs(alive[0], core=True, members=alive)
+                more = self._hidden(alive)
                 alive, quiet = [*alive, *more], (0 if more else quiet)
+        if not alive and not self.nearest:
+            alive = self._climb(known.seeds)
         if not alive:
             examples = yield from self._counterexamples()
             return self._result([], examples)
@@ -183,9 +189,7 @@ class _Search:
 
     # ---- splitting
 
-    def _split_directed(
-        self, alive: Rules, pools: Sequence[Probes]
-    ) -> Generator[Batch, Answers, Rules]:
+    def _split_directed(self, alive: Rules, pools: Sequence[Probes]) -> Generator[Batch, Answers, Rules]:
         """Ask directed probes, short ones first, until none splits the candidates."""
         for pool in pools:
             while len(alive) > 1 and not self.out_of_probes:
@@ -211,8 +215,6 @@ class _Search:
         return self._left(alive), split
 
     def _random(self, interface: Interface) -> Iterable[Probes]:
-        from refmodel.identify.stimulus import stimulus
-
         for length in interface.lengths:
             yield stimulus(interface, self.rng, max(16, min(400, 16000 // length)), length)
 
@@ -225,27 +227,38 @@ class _Search:
             found.update(dict.fromkeys(self._left(variants(rule, self.interface))))
         return list(found)[:_MEMBERS]
 
-    def _pairs(self, rule: AccumulationRule, core: bool, members: Iterable[AccumulationRule] = ()) -> Rules:
-        """Return consistent rules two changes away from *rule*.
-
-        Args:
-            rule: Where to start.
-            core: Only changes of single fields that may hide each other's effect.
-            members: Leave out pairs of changes that lead to these one by one.
-        """
-        known = set(members)
-        changes = changes_of(rule, self.interface)
-        if core:
-            changes = [change for change in changes if len(change) == 1 and next(iter(change)) in _CORE]
+    def _hidden(self, alive: Rules) -> Rules:
+        """Return consistent rules two changes away from the first whose changes hide each other's effect."""
+        rule, members = alive[0], set(alive)
+        changes = [each for each in changes_of(rule, self.interface) if len(each) == 1 and next(iter(each)) in _CORE]
         single = [self._canonical(rule, change) for change in changes]
         found: dict[AccumulationRule, None] = {}
-        for i, first in enumerate(changes):
-            for j in range(i):
-                second = changes[j]
-                if first.keys() == second.keys() or (single[i] in known and single[j] in known):
-                    continue
-                both = self._canonical(rule, {**second, **first})
-                if both is not None and both not in known and both not in found and self._fits(both):
+        for i, j in combinations(range(len(changes)), 2):
+            if changes[i].keys() == changes[j].keys() or (single[i] in members and single[j] in members):
+                continue
+            both = self._canonical(rule, {**changes[i], **changes[j]})
+            if both is not None and both not in members and both not in found and self._fits(both):
+                found[both] = None
+        return list(found)
+
+    def _two_away(self, rule: AccumulationRule) -> Rules:
+        """Return consistent rules two changes away from a rule that is wrong.
+
+        Two changes are combined if on each of a few wrong answers one of them has an effect.
+        """
+        wrong = [(p, b, np.flatnonzero(predicted(rule, p) != b)[:_WRONG]) for p, b in self.asked]
+        hard = [(p.take(rows), b[rows]) for p, b, rows in wrong if len(rows)][:2]
+        effects = []
+        for change in changes_of(rule, self.interface):
+            changed = self._canonical(rule, change)
+            if changed is not None:
+                effect = np.concatenate([predicted(changed, p) != predicted(rule, p) for p, _ in hard])
+                effects.append((change, effect))
+        found: dict[AccumulationRule, None] = {}
+        for (first, effect), (second, other) in combinations(effects, 2):
+            if first.keys() != second.keys() and (effect | other).all():
+                both = self._canonical(rule, {**first, **second})
+                if both is not None and all((predicted(both, p) == b).all() for p, b in hard) and self._fits(both):
                     found[both] = None
         return list(found)
 
@@ -278,7 +291,7 @@ class _Search:
         found = [rule for rule, score in scores.items() if score.share >= 1.0 and self._fits(rule)]
         self.nearest = _best(scores, _NEAREST)
         for rule in self.nearest:
-            found = found or self._pairs(rule, core=False)
+            found = found or self._two_away(rule)
         return found
 
     def _score(self, rule: AccumulationRule, floor: float = 0.0) -> _Score:
@@ -313,9 +326,14 @@ class _Search:
             self.shrinking += each.asked
             found.append(
                 Counterexample(
-                    self._name(rule), agrees, sum(len(p) for p, _ in asked), each.probe.text(0), each.nonzero,
-                    each.answered, each.expected,
-                )  # fmt: skip
+                    self._name(rule),
+                    agrees,
+                    sum(len(p) for p, _ in asked),
+                    each.probe.text(0),
+                    each.nonzero,
+                    each.answered,
+                    each.expected,
+                )
             )
         return tuple(found)
 
@@ -330,19 +348,20 @@ class _Search:
 
     def _result(self, alive: Rules, examples: tuple[Counterexample, ...]) -> Identification:
         names = family(self.interface).names
-        presets, but_nan = [], []
+        presets: list[str] = []
+        but_nan: list[str] = []
         for rule in alive:
             for name in names.get(rule, ()):
                 fits = not self.nans or get_rule(name).nan_float32 in self.nans
                 (presets if fits else but_nan).append(name)
         settling = self._settling(alive)
-        rule = alive[0] if alive else None
-        status: Any = "none" if rule is None or len(self.nans) > 1 else "ambiguous" if settling else "identified"
+        first = alive[0] if alive else None
+        status: Any = "none" if first is None or len(self.nans) > 1 else "ambiguous" if settling else "identified"
         values, others = self._values(alive)
         return Identification(
             status=status,
             interface=self.interface,
-            rule=None if rule is None else self._described(rule, presets),
+            rule=None if first is None else self._described(first, presets),
             presets=tuple(presets),
             values=values,
             others=others,
@@ -359,13 +378,13 @@ class _Search:
     def _described(self, rule: AccumulationRule, presets: Sequence[str]) -> AccumulationRule:
         if presets:
             return get_rule(presets[0])
-        narrow = {"fp16": lambda bits: (bits >> 31) << 15 | 0x7C00 | (bits >> 13 & 0x3FF), "bf16": lambda b: b >> 16}
-        pattern = next(iter(self.nans), None)
-        if pattern is None or len(self.nans) > 1:
-            return replace(rule, name="identified", source="identified from its answers")
-        own = narrow.get(rule.result_format, lambda bits: bits)(pattern)
-        changed = replace(rule, name="identified", source="identified from its answers")
-        return changed_nan(changed, own)
+        found = replace(rule, name="identified", source="identified from its answers")
+        if len(self.nans) != 1:
+            return found
+        bits = next(iter(self.nans))
+        half = bits >> 31 << 15 | 0x7C00 | bits >> 13 & 0x3FF
+        pattern = {"fp16": half, "bf16": bits >> 16}.get(rule.result_format, bits)
+        return changed_rule(found, {}, pattern) or found
 
     def _values(self, alive: Rules) -> tuple[dict[str, tuple[Any, ...]], tuple[str, ...]]:
         """Return, for fields of which other values were evaluated, the consistent ones; and the other rules."""
@@ -412,16 +431,6 @@ def _whole(lengths: Iterable[int], block: int) -> list[int]:
     return [length for length in lengths if not block or length % block == 0]
 
 
-def changed_nan(rule: AccumulationRule, pattern: int) -> AccumulationRule:
-    """Return *rule* with that NaN pattern if it is one of its result format."""
-    from refmodel.errors import DefinitionError
-
-    try:
-        return replace(rule, nan_pattern=pattern)
-    except DefinitionError:
-        return rule
-
-
 _DEFAULT = AccumulationRule(name="candidate", source="", confidence="D")
 
 _CORE = frozenset(
@@ -438,8 +447,6 @@ def checked(answers: Any, probes: Probes) -> NDArray[np.uint32]:
         ShapeError: If there is not one answer a probe.
         DtypeError: If they are no uint32.
     """
-    from refmodel.errors import DtypeError, ShapeError
-
     bits = np.asarray(answers)
     if bits.dtype != np.uint32:
         raise DtypeError(f"the black box answers {bits.dtype}; it must answer Float32 bits as uint32")

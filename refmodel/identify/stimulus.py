@@ -82,7 +82,8 @@ def _magnitude(element: ElementFormat, rng: np.random.Generator, exponent: Codes
     """Return codes of magnitude about 2**exponent: with any significand, or 1, 1.5 and the largest."""
     if isinstance(element, IntegerFormat):
         one = exponent + element.fraction_bits
-        return np.clip((1 << one) + rng.integers(0, 1 << 20, one.shape) % (1 << one), 0, element.max_code)
+        above = rng.integers(0, 1 << 20, one.shape) % (1 << one)
+        return np.minimum((1 << one) + above, element.max_code).astype(np.int64)
     bits = element.mantissa_bits
     any_significand = rng.integers(0, 1 << bits, exponent.shape)
     half = 1 << bits >> 1
@@ -105,9 +106,7 @@ def _with_sign(element: ElementFormat, codes: Codes, negative: Codes) -> Codes:
     return np.where(is_zero, 0, codes | negative * element.sign_mask)
 
 
-def _cancel(
-    element: ElementFormat, rng: np.random.Generator, a: Codes, b: Codes, zero: NDArray[np.bool_]
-) -> None:
+def _cancel(element: ElementFormat, rng: np.random.Generator, a: Codes, b: Codes, zero: NDArray[np.bool_]) -> None:
     """In half of the rows, let some elements be others with the other sign."""
     n, length = a.shape
     if length < 2:
@@ -139,9 +138,7 @@ def _specials(interface: Interface, rng: np.random.Generator, a: Codes, b: Codes
         codes[rows, places] = special
 
 
-def _scales(
-    interface: Interface, rng: np.random.Generator, n: int, length: int
-) -> tuple[Codes, Codes] | None:
+def _scales(interface: Interface, rng: np.random.Generator, n: int, length: int) -> tuple[Codes, Codes] | None:
     if interface.scale is None:
         return None
     scale, blocks = interface.scale, length // interface.block
@@ -170,9 +167,7 @@ def _values(fmt: ElementFormat | ScaleFormat, codes: Codes) -> NDArray[np.float6
     return np.asarray(decode_table(fmt)[codes], np.float64)
 
 
-def _products(
-    interface: Interface, a: Codes, b: Codes, scales: tuple[Codes, Codes] | None
-) -> NDArray[np.float64]:
+def _products(interface: Interface, a: Codes, b: Codes, scales: tuple[Codes, Codes] | None) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", over="ignore"):
         products = _values(interface.a, a) * _values(interface.b, b)
         if scales is not None and interface.scale is not None:
@@ -181,9 +176,7 @@ def _products(
     return products
 
 
-def _initial(
-    interface: Interface, rng: np.random.Generator, products: NDArray[np.float64]
-) -> NDArray[np.uint32]:
+def _initial(interface: Interface, rng: np.random.Generator, products: NDArray[np.float64]) -> NDArray[np.uint32]:
     """Initial values: zeros; at any distance from the largest product; cancelling; subnormal, huge, special."""
     n = len(products)
     with np.errstate(all="ignore"):
