@@ -44,7 +44,7 @@ test: $(VENV)/.test iverilog  ## every test, both simulators included
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales; an interrupted run is taken up again
-## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 20 minutes on 2 cores)
+## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 12 minutes of 2 cores)
 ## JOBS=N                 processes (default: all cores)
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
 

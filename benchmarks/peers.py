@@ -83,9 +83,7 @@ def torchao_dequantizer(array: NDArray[np.float32], name: str) -> Work | None:
     return lambda: to_dtype(codes, scales, _TORCHAO[name], BLOCK, torch.float32)
 
 
-def torchao_codes(
-    array: NDArray[np.float32], name: str
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
+def torchao_codes(array: NDArray[np.float32], name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Return element and scale codes of torchao, one a byte."""
     if name not in _TORCHAO:
         return None

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows += _rows("dequantize", name, dequantizers(array, name), array.size, arguments.rounds)
         rows += _rows("encode", name, encoders(array, name), array.size, arguments.rounds)
         _say(f"{name} done")
-    print_table(("what", "format", "who", "Melem/s", "ours is faster by"), rows)
+    print_table(("what", "format", "who", "Melem/s", "refmodel is faster by"), rows)
     print()
     print_table(("agreement of quantize", "who", "blocks that differ"), agreement(array))
     print()
@@ -139,7 +139,8 @@ def _rows(
         kind = operator.attrgetter("processor" if each.threads == 1 else "clock")
         speed = round(count / statistics.median(map(kind, theirs)) / 1e6)
         ratio = statistics.median(kind(a) / kind(b) for a, b in zip(theirs, times[0], strict=True))
-        rows.append((what, name, each.name, speed, "" if each is contenders[0] else f"{ratio:.2f}"))
+        note = f"{ratio:.2f}" if each.threads == 1 else f"(one thread by {1 / ratio:.2f})"
+        rows.append((what, name, each.name, speed, "" if each is contenders[0] else note))
     return rows
 
 

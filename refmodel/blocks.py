@@ -212,10 +212,14 @@ def as_tensor_scale(tensor_scale: float | np.float32) -> np.float32:
     Raises:
         DefinitionError: If it is not a positive finite Float32.
     """
+    try:
+        given = math.nan if isinstance(tensor_scale, str) else float(tensor_scale)
+    except (TypeError, ValueError, OverflowError):
+        given = math.nan
     with np.errstate(over="ignore"):
-        scale = np.float32(tensor_scale)
-    if float(scale) != float(tensor_scale) or not 0 < scale < np.inf:
-        raise DefinitionError(f"tensor_scale={tensor_scale} must be a positive finite Float32 number")
+        scale = np.float32(given)
+    if float(scale) != given or not 0 < scale < np.inf:
+        raise DefinitionError(f"tensor_scale={tensor_scale!r} must be a positive finite Float32 number")
     return scale
 
 

@@ -82,7 +82,7 @@ def quantize(
     elif tensor_scale is not None:
         of_array = TensorScale.of(shared)
     else:
-        of_array = _tensor_scale(rows, block_format, options)
+        of_array = find_tensor_scale(rows, block_format, options)
 
     is_float32 = array.dtype != np.float64 and has_encode_table(block_format.element, options)
     work = _Work(block_format, options, rows, randoms, codes, scales, of_array, is_float32)
@@ -151,8 +151,8 @@ class _Work:
         return _as_blocks(prepared, self.codes[tile.codes].shape, np.float64)
 
 
-def _tensor_scale(rows: NDArray[Any], fmt: BlockFormat, options: QuantizeOptions) -> TensorScale:
-    """Return the tensor scale that follows from the largest finite magnitude (NV-Q-a, A-N6)."""
+def find_tensor_scale(rows: NDArray[Any], fmt: BlockFormat, options: QuantizeOptions) -> TensorScale:
+    """Return the tensor scale that follows from the largest finite magnitude of floats (NV-Q-a, A-N6)."""
     largest, has_infinity = 0.0, False
 
     def look_at(tile: Tile) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 
 from refmodel.accumulate import get_rule
-from refmodel.errors import MxError
+from refmodel.errors import FileError, MxError
 from silicon.fetch import fetch
 from silicon.recordings import Recording, read_archive, read_folder
 from silicon.replay import Outcome, replay, replay_all, wrong_rules
@@ -30,20 +30,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--recordings",
         type=Path,
-        default=os.environ.get("MXREF_RECORDINGS") or ROOT.parent / "shared" / "silicon",
-        help="a folder with further recordings, read if it exists (default: $MXREF_RECORDINGS, or the folder "
-        "shared/silicon beside this repository)",
+        help="a folder with further recordings (default: $MXREF_RECORDINGS, or shared/silicon beside this "
+        "repository if there is such a folder)",
     )
     given = parser.parse_args(arguments)
     try:
         start = perf_counter()
         archive = given.archive or fetch(ROOT / "build" / "silicon")
-        recordings = [*read_archive(archive), *read_folder(Path(given.recordings))]
+        recordings = [*read_archive(archive), *read_folder(_further(given.recordings))]
         print(f"{sum(len(r.d) for r in recordings):,} outputs read in {perf_counter() - start:.1f} s\n")
         return report(recordings)
     except MxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _further(given: Path | None) -> Path:
+    """Return the folder of further recordings; one that is asked for must exist."""
+    if given is None and (named := os.environ.get("MXREF_RECORDINGS")):
+        given = Path(named)
+    if given is None:
+        return ROOT.parent / "shared" / "silicon"
+    if not given.is_dir():
+        raise FileError(f"{given} is no folder; give one with recordings, or none")
+    return given
 
 
 def report(recordings: Sequence[Recording]) -> int:

@@ -81,15 +81,8 @@ COMMON: dict[str, list[Any]] = {
     "out_format": [None, None, None, "fp16", "bf16", "e8m13"],
     "out_round": ROUNDINGS,
 }
-ELEMENTS = [
-    ("e4m3",),
-    ("e5m2",),
-    ("e4m3", "e5m2", "e3m2", "e2m3", "e2m1"),
-    ("float16",),
-    ("bfloat16",),
-    ("float32",),
-    ("e4m3fnuz", "e5m2fnuz"),
-]
+NARROW = [("e4m3",), ("e5m2",), ("e4m3", "e5m2", "e3m2", "e2m3", "e2m1"), ("e4m3fnuz", "e5m2fnuz")]
+WIDE = [("float16",), ("bfloat16",), ("float32",)]
 
 
 def _second_alignment(draw: random.Random) -> SecondAlignment:
@@ -121,7 +114,8 @@ def random_rule(draw: random.Random) -> AccumulationRule:
     while True:
         choices = {**COMMON, **draw.choice(KINDS)}
         chosen = {name: draw.choice(values) for name, values in choices.items()}
-        chosen["elements"] = draw.choice(ELEMENTS)
+        scaled = chosen["scale_apply"] != "epilogue_tensor"
+        chosen["elements"] = draw.choice(NARROW if scaled else NARROW + WIDE)
         if chosen.get("stage2"):
             chosen["stage2"] = _second_alignment(draw)
         chosen["split_k"] = _split(draw) if draw.random() < 0.15 else None
@@ -129,7 +123,7 @@ def random_rule(draw: random.Random) -> AccumulationRule:
             chosen["group_format"] = None
         if chosen["scale_apply"] == "dequant_inputs":
             chosen["dequant_format"] = draw.choice(FORMATS)
-        if chosen["scale_apply"] != "epilogue_tensor":
+        if scaled:
             chosen["scale_format"] = draw.choice(["e8m0", "e8m0", "ue4m3"])
             chosen["block"] = draw.choice([16, 32])
         result = chosen["out_format"] or chosen["acc_format"]

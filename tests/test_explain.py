@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -292,6 +293,156 @@ def test_details_are_whole_elements() -> None:
     assert len(explain_block(np.float32([1, 0.3]), "mxfp4_e2m1", detail="all").parts) == 32
 
 
+# Scales with a mantissa
+
+
+def test_nvfp4_by_hand() -> None:
+    """amax 2688 = 6 * 448 makes the tensor scale 1 and the block scale 448."""
+    explanation = explain_block(np.float32([2688, -1344, 224, 0.3, -0.0, 560]), "nvfp4", detail=[5])
+    assert step(explanation, "tensor amax").value == "2688"
+    assert (step(explanation, "tensor scale").value, step(explanation, "ratio").value) == ("1", "448")
+    assert step(explanation, "rounding").bits == "1.110|0|0|0"
+    assert (step(explanation, "scale").bits, step(explanation, "divisor").value) == ("0 1111 110", "448")
+    # 6, -3, 0.5, next to 0, -0, and 1.25, a tie to the even 1
+    assert [row(explanation, i)["code"] for i in range(6)] == [
+        *("0 11 1", "1 10 1", "0 00 1"),
+        *("0 00 0", "1 00 0", "0 01 0"),
+    ]
+    assert row(explanation, 5)["kept|g|r|s"] == "1.0|1|0|0"
+    assert row(explanation, 5)["value"] == "448"
+    assert explanation.result == "7ed70128" + "00" * 5
+    assert step(explanation.parts[0], "quotient").value == "1.25"
+    assert step(explanation.parts[0], "error").text == "result less input: -0.5 steps of 224"
+
+
+def test_a_scale_that_is_rounded() -> None:
+    """7 / 6 is between 1.125 and 1.25, nearer to 1.125; rounded up it is 1.25 and 7 / 1.25 = 5.6."""
+    near = explain_block(np.float32([7, 3]), "nvfp4", tensor_scale=1.0)
+    assert (step(near, "tensor scale").text, step(near, "ratio").value) == ("given", "7/6")
+    assert step(near, "binade").bits == "1.001010101010101010101010... * 2^0"
+    assert (step(near, "rounding").bits, step(near, "scale").value) == ("1.001|0|1|1", "1.125")
+    assert (row(near, 0)["kept|g|r|s"], row(near, 0)["value"]) == ("1.1|0|0|1", "6.75")  # 7 / 1.125 = 6.2
+    up = explain_block(
+        np.float32([7, 3]), "nvfp4", mx.QuantizeOptions(scale_rounding="rup"), tensor_scale=1, detail=[1]
+    )
+    assert step(up, "scale").value == "1.25"
+    assert (row(up, 0)["kept|g|r|s"], row(up, 0)["value"]) == ("1.0|1|1|1", "7.5")
+    assert step(up.parts[0], "quotient").value == "12/5"
+    small = explain_block(np.float32([6 * 2.0**-12]), "nvfp4", tensor_scale=np.float32(3))
+    assert step(small, "ratio").value == "1/12288"
+    assert "the smallest positive scale" in step(small, "clamp").text
+
+
+@pytest.mark.parametrize(
+    ("options", "zero_block", "underflow", "overflow"),
+    [
+        ({}, "0x00", "0x01", "0x7e"),
+        ({"zero_block": "min_normal", "scale_underflow": "min_normal"}, "0x08", "0x08", "0x7e"),
+        ({"zero_block": "one", "scale_underflow": "zero"}, "0x38", "0x00", "0x7e"),
+        (
+            {"zero_block": "negative_emax", "scale_underflow": "nan", "scale_overflow": "nan"},
+            *("0x28", "0x7f", "0x7f"),
+        ),
+    ],
+)
+def test_scales_at_the_ends_of_their_range(
+    options: dict[str, str], zero_block: str, underflow: str, overflow: str
+) -> None:
+    """A-N2, A-N3 and A-N4: half the smallest scale, 2^-10, is a tie to zero; 464 is one to 448, 465 above."""
+    chosen = mx.QuantizeOptions(**options)  # type: ignore[arg-type]
+    zero, below, tie, beyond = (
+        explain_block(np.float32([amax]), "nvfp4", chosen, tensor_scale=1)
+        for amax in (0, 6 * 2.0**-10, 6 * 464, 6 * 465)
+    )
+    assert step(zero, "zero block").ids == ("A-N2",)
+    assert step(zero, "scale").text.startswith(zero_block)
+    assert "tie to even down" in step(below, "rounding").text
+    assert step(below, "clamp").ids == ("A-N3",)
+    assert step(below, "scale").text.startswith(underflow)
+    assert step(tie, "scale").text.startswith("0x7e")
+    assert step(beyond, "clamp").ids == ("NV-Q-b", "A-N4")
+    assert step(beyond, "scale").text.startswith(overflow)
+
+
+def test_float32_operations_one_by_one() -> None:
+    """A-N5 by hand, with t = 3: 1 / 3 = 0xaaaaab * 2^-25 and 1 / 6 = 0xaaaaab * 2^-26 in Float32."""
+    third, sixth = "11184811*2^-25", "11184811*2^-26"
+    multiply = explain_block(
+        np.float32([18, 5]),
+        "nvfp4",
+        mx.QuantizeOptions(quotient="float32_multiply"),
+        tensor_scale=3,
+        detail=[1],
+    )
+    assert (step(multiply, "encode scale").value, step(multiply, "reciprocal").value) == (third, sixth)
+    assert step(multiply, "encode scale").bits == "0 01111101 01010101010101010101011"
+    # 11184811 = (2^25 + 1) / 3, whose square times 2^-51 is 14913081.8 steps of 2^-28
+    assert step(multiply, "multiplier").value == "7456541*2^-27"
+    # 18 * 7456541 = 134217738 has 28 bits and is 8388608.6 * 16
+    assert step(multiply, "ratio").value == "8388609*2^-23"
+    assert (step(multiply, "scale").value, step(multiply, "decode scale").value) == ("1", "3")
+    assert (step(multiply, "product").value, step(multiply, "factor").value) == ("3", third)
+    # 5 * 0xaaaaab = 55924055 has 26 bits; the last two are 11: up
+    assert step(multiply.parts[0], "quotient").value == "6990507*2^-22"
+    divide = explain_block(
+        np.float32([18, 5]), "nvfp4", mx.QuantizeOptions(quotient="float32_divide"), tensor_scale=3
+    )
+    assert (step(divide, "block scale").value, step(divide, "ratio").value) == ("3", "1")
+    assert (step(divide, "tensor reciprocal").value, step(divide, "factor").value) == (third, third)
+    assert "above tie" in step(divide, "tensor reciprocal").text
+
+
+def test_a_float64_is_rounded_before_float32_operations() -> None:
+    """1 + 2^-24 + 2^-40 is above a tie of Float32; the largest element, 1, is divided by without rounding."""
+    fmt = BlockFormat("b", mx.get_element("int8"), mx.get_scale("float32"), 1)
+    for quotient in ("float32_multiply", "float32_divide"):
+        options = mx.QuantizeOptions(quotient=quotient, element_bound="power_of_two")  # type: ignore[arg-type]
+        explanation = explain_block(np.float64([1 + 2.0**-24 + 2.0**-40]), fmt, options, detail=[0])
+        for each in (explanation, explanation.parts[0]):
+            assert step(each, "float32").value == "8388609*2^-23"
+        assert step(explanation, "ratio").value == "8388609*2^-23"
+    exact = explain_block(np.float64([1 + 2.0**-24 + 2.0**-40]), fmt)
+    assert "float32" not in names(exact)
+
+
+def test_extremes_of_float32_arithmetic() -> None:
+    zero = mx.QuantizeOptions(quotient="float32_divide", scale_underflow="zero")
+    explanation = explain_block(np.float32([2.0**-20, 0]), "nvfp4", zero, tensor_scale=1, detail=[0, 1])
+    assert step(explanation, "factor").value == "Inf"
+    infinite, nan = explanation.parts
+    assert step(infinite, "quotient").value == "Inf"
+    assert step(nan, "quotient").value == "NaN"  # 0 * Inf; E2M1 has no NaN: the largest value (A-13)
+    assert (infinite.result, nan.result) == ("0x7", "0x7")
+    assert step(infinite, "value").value == "0"
+    tiny = mx.QuantizeOptions(quotient="float32_multiply")
+    limited = explain_block(np.float32([2.0**-149]), "nvint4", tiny)
+    assert step(limited, "encode scale").value == "16777215*2^104"
+    assert "the largest Float32 instead" in step(limited, "encode scale").text
+
+
+def test_zero_and_infinity_in_an_array_with_a_tensor_scale() -> None:
+    for choice, value in (("one", "1"), ("smallest", "2^-149")):
+        options = mx.QuantizeOptions(tensor_zero=choice)  # type: ignore[arg-type]
+        explanation = explain_block(np.float32([0, -0.0]), "nvfp4", options)
+        assert [each.value for each in explanation.steps if each.name == "tensor scale"] == ["0", value]
+        assert "A-N6" in explanation.steps[2].ids
+    for choice, value in (("ignore", "3"), ("one", "1")):
+        options = mx.QuantizeOptions(tensor_infinity=choice)  # type: ignore[arg-type]
+        explanation = explain_block(np.float32([3 * 2688, np.inf]), "nvfp4", options)
+        assert step(explanation, "tensor scale").value == value
+        assert step(explanation, "scale").bits == "0 1111 111"
+        assert row(explanation, 0)["value"] == "NaN"
+
+
+def test_one_scale_per_channel() -> None:
+    channel = BlockFormat("channel", mx.get_element("int8"), mx.get_scale("float32"), 3)
+    explanation = explain_block(np.float32([127, -64, 3]), channel)
+    # 127 / (127 / 64) = 64 = 2^(133 - 127)
+    assert step(explanation, "scale").bits == "0 10000101 " + "0" * 23
+    assert explanation.result == "0x42800000 0x7f 0xc0 0x03"
+    assert step(explanation, "packed").text.startswith("a scale of 32 bits is not packed")
+
+
 # Dot products
 
 
@@ -438,6 +589,78 @@ def test_blocks_agree_with_the_model(seed: int) -> None:
     assert agreed > 30
 
 
+RATIO_FORMATS = (
+    *("nvfp4", "nvfp4", "nvint4"),
+    *(
+        BlockFormat(scale, mx.get_element(element), mx.get_scale(scale), size)
+        for element, scale, size in (("int8", "float32", 5), ("e5m2", "bfloat16", 3), ("e4m3", "ue4m3", 4))
+    ),
+    BlockFormat("no_zero", mx.get_element("e2m3"), FloatFormat("u", 6, 2, 31, "fn", False, False), 4),
+    BlockFormat("no_nan", mx.get_element("int4"), FloatFormat("ue5m3", 5, 3, 15, signed=False), 3),
+)
+
+
+def draw_ties(rng: random.Random, fmt: BlockFormat, count: int, tensor_scale: float) -> np.ndarray:
+    """Numbers whose quotients are ties but for what is rounded on the way, under a scale drawn at random."""
+    scales = mx.decode(fmt.scale, np.array([rng.randrange(1, fmt.scale.max_code) for _ in range(9)]))
+    scale = rng.choice(np.where(np.isfinite(scales) & (np.abs(scales) < 2.0**60), scales, 1.0).tolist())
+    levels = mx.decode(fmt.element, np.arange(1 << fmt.element.bits))
+    levels = np.unique(levels[np.isfinite(levels)]).astype(np.float64)
+    ties = ((levels[1:] + levels[:-1]) / 2).tolist()
+    return np.array([levels[-1], *rng.choices(ties, k=count - 1)]) * (scale * tensor_scale)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_with_a_ratio_for_scale_agree_with_the_model(seed: int) -> None:
+    """The comparison is the one in explain_block, of scale, tensor scale and codes."""
+    rng = random.Random(seed)
+    agreed = 0
+    with np.errstate(all="ignore"):
+        for _ in range(80):
+            fmt, options = mx.get_format(rng.choice(RATIO_FORMATS)), draw_options(rng, mx.QuantizeOptions)
+            quotient = rng.choice(choices(mx.QuantizeOptions)["quotient"])
+            options = replace(options, quotient=quotient)  # type: ignore[call-arg]
+            dtype, uint = rng.choice(DTYPES)
+            given = rng.choice([None, 2.0 ** rng.randint(-20, 20), np.float32(rng.random() + 0.1)])
+            count = rng.randint(1, fmt.block_size)
+            if rng.random() < 0.5:
+                values = draw_ties(rng, fmt, count, 1.0 if given is None else float(given)).astype(dtype)
+            else:
+                values = np.array([draw_value(rng, fmt.element, dtype, uint) for _ in range(count)])
+                if rng.random() < 0.7:
+                    values = np.where(np.isfinite(values), values, dtype(1))
+                values = np.ldexp(values, rng.choice([0, 0, 0, -120, 110, -140, -1000])).astype(dtype)
+            drawn = [rng.getrandbits(options.random_bits) for _ in values]
+            calls = {
+                "options": options,
+                "random": drawn if options.rounding == "stochastic" else None,
+                "tensor_scale": None if fmt.tensor_scale is None else given,
+            }
+            try:
+                expected = mx.quantize(values, fmt, **calls)  # type: ignore[arg-type]
+            except mx.MxError as error:
+                with pytest.raises(type(error), match=re.escape(str(error))):
+                    explain_block(values, fmt, **calls)  # type: ignore[arg-type]
+                continue
+            explanation = explain_block(values, fmt, detail="all", **calls)  # type: ignore[arg-type]
+            assert [int(part.result, 16) for part in explanation.parts] == expected.codes[0].tolist()
+            assert int(step(explanation, "scale").bits.replace(" ", ""), 2) == expected.scales[0]
+            if step(explanation, "scale").value != "NaN":
+                shown = [step(part, "value").value for part in explanation.parts[:count]]
+                for text, value in zip(shown, mx.dequantize(expected, np.float64).tolist(), strict=True):
+                    assert np.isnan(value) if "NaN" in text else value == shown_number(text)
+            agreed += 1
+    assert agreed > 30
+
+
+def shown_number(text: str) -> float:
+    """Return the number that an explanation shows as a decimal, or as an integer times a power of two."""
+    parts = re.fullmatch(r"(-?)(?:(\d+)\*)?2\^(-?\d+)", text)
+    if parts is None:
+        return float(text)
+    return float(np.ldexp(float(f"{parts[1]}{parts[2] or 1}"), int(parts[3])))
+
+
 @pytest.mark.parametrize("rule", ["exact_fp32", "block32_fp32_add"])
 def test_dots_agree_with_the_model(rule: str) -> None:
     rng = np.random.default_rng(3)
@@ -508,6 +731,17 @@ def test_inputs_of_every_kind() -> None:
             mx.ShapeError,
             "one dot product",
         ),
+        (
+            lambda: explain_dot(*[mx.quantize(np.ones(16), "nvfp4")] * 2),
+            mx.DefinitionError,
+            "nvfp4: dot products are explained of blocks whose scale is a power of two, unlike ue4m3",
+        ),
+        (
+            lambda: explain_block(np.ones(2), "mxint8", tensor_scale=1),
+            mx.DefinitionError,
+            "mxint8 has no tensor scale",
+        ),
+        (lambda: explain_block(np.ones(2), "nvfp4", tensor_scale=0.1), mx.DefinitionError, "positive finite"),
         (
             lambda: explain_dot(*[mx.quantize(np.ones(32), "mxint8")] * 2, "exact_fp32", 1.0),
             mx.DtypeError,
@@ -635,6 +869,11 @@ def samples() -> list[Explanation]:
         explain_element("e8m0", np.float32(-5)),
         explain_element("int8", np.float64(1e300)),
         explain_block(x[:20], "mxfp6_e2m3", detail="all"),
+        *(
+            explain_block(x[:9].astype(np.float64), "nvfp4", mx.QuantizeOptions(quotient=each), detail="all")
+            for each in choices(mx.QuantizeOptions)["quotient"]  # type: ignore[arg-type]
+        ),
+        explain_block(x[:9], "nvint4", mx.QuantizeOptions(quotient="float32_divide"), tensor_scale=3),
         explain_dot(a, b, "exact_fp32", np.float32(0.1)),
         explain_dot(a, b, "block32_fp32_add"),
     ]
@@ -661,6 +900,6 @@ def test_json_has_every_key_and_documented_names() -> None:
             for each in part["steps"]:
                 assert set(each) == {"name", "text", "bits", "value", "ids", "table"}
                 assert f"``{each['name']}``" in listed
-                assert all(re.fullmatch(r"(MX-|OFP8-|D-|A-)[\w.-]+", name) for name in each["ids"])
+                assert all(re.fullmatch(r"(MX-|OFP8-|NV-|D-|A-)[\w.-]+", name) for name in each["ids"])
                 if each["table"] is not None:
                     assert {len(r) for r in each["table"]["rows"]} == {len(each["table"]["columns"])}

@@ -272,6 +272,38 @@ def test_explain_block(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(random["parts"]) == 32
 
 
+def test_explain_a_block_with_a_tensor_scale(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    tree = explained(capsys, "block", "nvfp4", "2688", "-1344")
+    assert (tree["result"], tree["title"]) == (
+        "7ed7" + "00" * 7,
+        "2 values (float32) to a block of nvfp4: scale 0x7e, tensor scale 1",
+    )
+    # 6 / (6 * 0.5) = 2, and -1 / (2 * 0.5) = -1
+    for scale in ("0.5", "0x3f000000"):
+        tree = explained(capsys, "block", "nvfp4", "6", "-1", "--tensor-scale", scale)
+        assert tree["result"] == "40a7" + "00" * 7
+    tree = explained(capsys, "block", "e2m1/bfloat16/3", "3", "-1", "2")
+    assert tree["result"] == "0x3f00 0x7 0xc 0x6"  # scale 3 / 6: 6, -2, 4
+    # A block of a tensor has the tensor scale of all of it.
+    x = np.ones((2, 40), np.float32)
+    x[1, 39] = 3 * 2688
+    np.save("x.npy", x)
+    tree = explained(capsys, "block", "nvfp4", "--input", "x.npy", "--index", "0,2")
+    assert (
+        tree["title"] == "8 values (float32) to a block of nvfp4: scale 0x16, tensor scale 3"
+    )  # 1 / 18 is 1.78 * 2^-5
+    expected = mx.pack_blocks(mx.quantize(x, "nvfp4"), scale_position="first")[0, 2].tobytes().hex()
+    assert tree["result"] == expected
+    # In Float32 1 / (1 / e) is e for some maxima and its neighbour for others, which is said.
+    call = ["--input", "x.npy", "--quotient", "float32_multiply"]
+    said = set()
+    for amax in range(1, 20):
+        np.save("x.npy", np.full(16, amax, np.float32))
+        assert run("explain", "block", "nvfp4", *call) == 0
+        said.add(bool(capsys.readouterr().err))
+    assert said == {False, True}
+
+
 def test_explain_dot(capsys: pytest.CaptureFixture[str]) -> None:
     operands = ["--a-format", "mxfp8_e4m3", "--a", "7f:38,40", "--b", "80:b8", "--rule", "exact_fp32"]
     assert explained(capsys, "dot", *operands)["result"] == "0xc0000000"
@@ -365,6 +397,15 @@ BAD = {
     "no axis": (["block", "mxint8", "--input", "x.npy", "--axis", "2"], "axis 2 does not exist"),
     "two tensors": (["block", "mxint8", "--input", "xy.npz"], "xy.npz: holds 2 tensors; name one"),
     "no file": (["block", "mxint8", "--input", "y.npy"], "y.npy: cannot be read"),
+    "no tensor scale": (["block", "mxint8", "1", "--tensor-scale", "1"], "mxint8 has no tensor scale"),
+    "tensor scale of 0": (
+        ["block", "nvfp4", "1", "--tensor-scale", "0"],
+        "must be a positive finite Float32",
+    ),
+    "dot of another scale": (
+        ["dot", "--a-format", "nvfp4", "--a", "7e:1", "--b", "7e:1", "--rule", "exact_fp32"],
+        "nvfp4: dot products are explained of blocks whose scale is a power of two, unlike ue4m3",
+    ),
     "no operands": (["dot", "--rule", "exact_fp32"], "give --a-format, --a, --b and --rule"),
     "no colon": (
         ["dot", "--a-format", "mxint8", "--a", "7f", "--b", "7f:1", "--rule", "exact_fp32"],

@@ -336,6 +336,7 @@ COMMANDS: dict[tuple[str, ...], tuple[list[st.SearchStrategy], dict[str, st.Sear
             "--index": INTEGERS,
             "--axis": INTEGERS,
             "--detail": st.one_of(INTEGERS, st.just("all")),
+            "--tensor-scale": VALUES,
         },
     ),
     ("explain", "dot"): (
@@ -648,7 +649,7 @@ JSON = st.recursive(
         st.sampled_from([2**70, -1, "mxint8"]),
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
+    max_leaves=20,
 )
 
 

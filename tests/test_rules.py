@@ -10,9 +10,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from rule_document import FAMILIES, document
 
 import refmodel as mx
 from refmodel.accumulate import (
@@ -631,3 +633,15 @@ def test_an_exact_sum_is_free_of_order_also_over_many_blocks():
             for k in (slice(None), order)
         )
         np.testing.assert_array_equal(forward, shuffled)
+
+
+def test_every_rule_belongs_to_one_family_of_the_document():
+    for name in list_rules():
+        assert sum(family.holds(get_rule(name)) for family in FAMILIES) == 1, name
+
+
+def test_the_document_is_that_of_the_presets():
+    path = Path(__file__).parents[1] / "docs" / "rules.md"
+    assert path.read_text(encoding="utf-8") == document(), (
+        "run: python tests/rule_document.py > docs/rules.md"
+    )

@@ -180,6 +180,8 @@ def test_further_recordings_are_read_from_a_folder(tmp_path, archive, capsys):
     assert command.main(["--archive", str(archive), "--recordings", str(tmp_path)]) == 0
     assert "probe                   nv_mxf8f6f4" in capsys.readouterr().out
     assert list(read_folder(tmp_path / "none")) == []
+    assert command.main(["--archive", str(archive), "--recordings", str(tmp_path / "none")]) == 2
+    assert "is no folder" in capsys.readouterr().err
 
 
 def test_what_is_not_a_recording_is_refused(tmp_path, capsys):

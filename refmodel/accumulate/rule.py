@@ -216,6 +216,7 @@ class AccumulationRule:
             element's. Overflow is Inf.
 
         daz: Subnormal elements count as zero; daz_c: a subnormal running value does, when a group begins.
+            Zeros themselves count as subnormal here.
         daz_sign: That zero: ``keep`` its sign, or ``plus``.
         ftz: A result of rounding that is non-zero and below the smallest normal number of its format (after
             rounding on the grid of its format, subnormals included) becomes zero.
@@ -225,8 +226,9 @@ class AccumulationRule:
             largest, by the rounding direction, RTO being one toward zero; ``product_inf_at_2^128``: ``inf``,
             and a product of magnitude 2**128 or more is infinite by itself.
         zero_sign: Of a result that is zero. ``always_plus``: +0. ``ieee``: an exact zero is -0 if all its
-            terms are -0 (for RD: unless all are +0), where rounding or flushing made it zero it keeps its
-            sign. ``from_plus``: as ieee, but every sum of products starts from +0.
+            terms are -0 (if acc_round is RD: unless all are +0), where rounding or flushing made it zero it
+            keeps its sign. ``from_plus``: as ieee, but every sum of products starts from +0; to that of a
+            tree, +0 is added.
         nan_pattern: Bits of every NaN result in the result format.
         inf_rules: ``ieee``, the rules above.
         out_format: Format the final value is rounded to, from acc_format (two roundings); None: none.
@@ -426,6 +428,11 @@ def _contradictions(rule: AccumulationRule) -> list[tuple[bool, str]]:
         (
             rule.dot_shift != 0 and (aligned or not fused),
             "dot_shift multiplies exact sums: order 'fused' without align_bits",
+        ),
+        (
+            rule.overflow == "product_inf_at_2^128"
+            and (rule.term_exponent == "scale_only" or (fused and not aligned)),
+            "overflow 'product_inf_at_2^128' looks at single products, which exact sums do not form",
         ),
         (size == "block" and rule.scale_apply == "epilogue_tensor", "group_size 'block' needs block scales"),
         (

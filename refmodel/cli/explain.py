@@ -17,10 +17,14 @@ from refmodel.blocks import Blocks, check_axis
 from refmodel.cli.arrays import read_float32
 from refmodel.cli.common import Parser, add_options, encode_options, integer, integers, quantize_options
 from refmodel.descriptions import parse_format, parse_number_format
+from refmodel.elements import as_float
 from refmodel.errors import DefinitionError, ShapeError
 from refmodel.explain import Explanation, FloatBits, explain_block, explain_dot, explain_element
 from refmodel.explain.source import read_blocks, read_number
+from refmodel.formats import BlockFormat
 from refmodel.options import EncodeOptions, QuantizeOptions
+from refmodel.quantization import find_tensor_scale
+from refmodel.ratio_scales import TensorScale
 from refmodel.tensors import read_array
 from refmodel.vectors.files import read_vectors
 
@@ -98,7 +102,7 @@ def _add_block(kinds: argparse._SubParsersAction[Parser]) -> None:
         "--tensor-scale",
         metavar="VALUE",
         help="Float32 scale of the whole array in a format that has one, a number or its bits as 0x3f800000 "
-        "(default: from the largest magnitude of the values explained, not of the whole tensor)",
+        "(default: from the largest magnitude of the tensor, or of the values given here)",
     )
     block.add_argument("--random", type=integers, metavar="N,...", help="random integers, one or one a value")
     block.add_argument("--detail", metavar="I,...|all", help="elements to explain in full (default: none)")
@@ -175,6 +179,8 @@ def _block(arguments: argparse.Namespace) -> None:
     block_format = parse_format(arguments.format)
     if (arguments.input is None) == (not arguments.values):
         raise DefinitionError("give either values or a tensor with --input")
+    options = quantize_options(arguments, block_format)
+    tensor_scale = None if arguments.tensor_scale is None else read_float32(arguments.tensor_scale)
     values: Any
     if arguments.input is None:
         if arguments.index is not None:
@@ -183,7 +189,12 @@ def _block(arguments: argparse.Namespace) -> None:
     else:
         if arguments.bits is not None:
             raise DefinitionError("--bits is the format of values given here; a tensor has its own")
-        values = _tensor_block(arguments.input, arguments.index, arguments.axis, block_format.block_size)
+        tensor = read_array(arguments.input, "numbers")
+        values = _tensor_block(
+            tensor, arguments.input, arguments.index, arguments.axis, block_format.block_size
+        )
+        if tensor_scale is None and block_format.tensor_scale is not None:
+            tensor_scale = _tensor_scale(tensor, arguments.input, block_format, options)
     detail = arguments.detail
     if detail not in (None, "all"):
         try:
@@ -192,22 +203,37 @@ def _block(arguments: argparse.Namespace) -> None:
             raise DefinitionError(
                 f"--detail {detail}: give element numbers separated by commas, or all"
             ) from None
-    options = quantize_options(arguments, block_format)
-    scale = arguments.tensor_scale
     explanation = explain_block(
         values,
         block_format,
         options,
         random=arguments.random,
-        tensor_scale=None if scale is None else read_float32(scale),
+        tensor_scale=tensor_scale,
         detail=detail or (),
     )
     _print(explanation, arguments)
 
 
-def _tensor_block(source: str, index: Sequence[int] | None, axis: int, size: int) -> NDArray[Any]:
+def _tensor_scale(
+    tensor: NDArray[Any], source: str, fmt: BlockFormat, options: QuantizeOptions
+) -> np.float32:
+    """Return the tensor scale of a whole tensor.
+
+    Under ``float32_multiply`` the encode scale of a tensor comes first, and 1 / tensor scale, which is what
+    follows from a given one, may be its neighbour; that is said.
+    """
+    found = find_tensor_scale(as_float(tensor, source), fmt, options)
+    encode = TensorScale.of(found.decode).encode
+    if options.quotient == "float32_multiply" and encode != found.encode:
+        what = f"has the encode scale {found.encode!s}; explained is 1 / tensor scale, {encode!s}"
+        print(f"mxref: {source} {what}", file=sys.stderr)
+    return found.decode
+
+
+def _tensor_block(
+    tensor: NDArray[Any], source: str, index: Sequence[int] | None, axis: int, size: int
+) -> NDArray[Any]:
     """Return the numbers of one block of a tensor; fewer than *size* at the end of a row."""
-    tensor = read_array(source, "numbers")
     rows = np.moveaxis(tensor, check_axis(tensor.shape, axis), -1)
     shape = (*rows.shape[:-1], -(-rows.shape[-1] // size))
     position = (0,) * len(shape) if index is None else tuple(index)

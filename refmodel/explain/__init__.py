@@ -12,12 +12,12 @@ names of the steps, in order; those in brackets occur only where there is someth
   ``rounding``, [``carry``], ``range``; [``sign``], ``code``, [``value``], [``error``]. ``quotient`` and
   ``value`` are those of an element of a block.
 * block: [``nan``], [``infinity``], [``amax``], [``zero block``] or [``exponent``, ``rule``, ``sexp``],
-  [``clamp``], ``scale``, [``divisor``], ``elements``, [``overflow``], ``packed``. Where the scale has a
-  mantissa ``ratio``, ``binade``, ``rounding``, [``carry``] take the place of ``exponent``, ``rule``, ``sexp``.
-  Where there is a tensor scale ``tensor amax`` and ``tensor scale`` come first. Float32 arithmetic has steps
-  of its own: ``float32`` where a number is not one; ``encode scale`` beside the tensor scale; before
-  ``ratio`` ``reciprocal`` and ``multiplier``, or ``block scale``; before the elements ``decode scale`` and
-  ``product``, or ``tensor reciprocal``, and ``factor``.
+  [``clamp``], ``scale``, [``divisor``], ``elements``, [``overflow``], ``packed``. In place of ``exponent``,
+  ``rule``, ``sexp`` a scale with a mantissa has ``ratio``, ``binade``, ``rounding``, [``carry``]. Where there
+  is a tensor scale [``tensor amax``], ``tensor scale`` come first. Float32 arithmetic has steps of its own:
+  ``float32`` for a number that is not one; ``encode scale`` beside the tensor scale; before ``ratio``
+  ``reciprocal`` and ``multiplier``, or ``block scale``; before the elements ``decode scale`` and ``product``,
+  or ``tensor reciprocal``, and ``factor``.
 * dot: ``rule``, [``c``]. Its parts are the blocks and, last, the result. A block has ``scales``, ``products``
   and either ``special`` or ``sum`` and ``scaled``; the result has ``result``. Under exact_fp32 the result has
   ``total`` and a rounding to ``float32`` first; under block32_fp32_add it is in each block: a rounding to

@@ -1,8 +1,8 @@
 """The oracle: MX v1.0 written out a second time, in plain integers and fractions.
 
 It exists to judge the numpy model, the vectors and the RTL, so it is written to be read beside
-the specification and shares nothing with the model but the descriptions of formats, options and rules. One idea a
-module:
+the specification and shares nothing with the model but the descriptions of formats, options and rules. One
+idea a module:
 
 * `exact`    numbers without rounding: a `fractions.Fraction`, the sign of zero, Inf, NaN
 * `codes`    element and scale codes <-> exact numbers (MX-5.3, MX-5.4, OFP8-5.1, OFP8-5.2)

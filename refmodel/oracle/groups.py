@@ -140,7 +140,7 @@ def _scale_terms(rule: AccumulationRule, group: Sequence[Pair], products: Sequen
         own = products[i : i + rule.inner_group]
         a, b = group[i].a, group[i].b
         scale = times(a.scale, b.scale)
-        value = times(total([term.value for term in own]), scale)
+        value = times(total([term.value for term in own], rule.acc_round), scale)
         is_zero = scale.is_zero or all(term.value.is_zero for term in own)
         terms.append(Term(value, None if is_zero else a.scale_exponent + b.scale_exponent))
     return terms
@@ -151,6 +151,11 @@ def _sum(rule: AccumulationRule, terms: Sequence[Term]) -> Value:
     values = [term.value for term in terms]
     if rule.align_bits is not None:
         values = _aligned(rule, terms, _largest_exponent(rule, terms))
+    return _products_sum(rule, values)
+
+
+def _products_sum(rule: AccumulationRule, values: Sequence[Value]) -> Value:
+    """Return the exact sum, from +0 with ``from_plus``."""
     return total([ZERO, *values] if rule.zero_sign == "from_plus" else values, rule.acc_round)
 
 
@@ -202,7 +207,7 @@ def _second_alignment(rule: AccumulationRule, products: Sequence[Term], c: Value
     for places in _deal(rule, len(products)):
         terms = [products[i] for i in places]
         largest = _largest_exponent(rule, terms)
-        parts.append(total(_aligned(rule, terms, largest), rule.acc_round))
+        parts.append(_products_sum(rule, _aligned(rule, terms, largest)))
         if largest is not None:
             exponents.append(largest)
     acc_emin = TARGETS[rule.acc_format].emin
@@ -220,7 +225,7 @@ def _second_alignment(rule: AccumulationRule, products: Sequence[Term], c: Value
         e = of_c if of_dot is None else max(of_c, of_dot)
         if stage.c_drop is not None and of_c < e - stage.c_drop:
             c = Value("finite", c.negative, 0)
-        dot_sum = total(parts, rule.acc_round)
+        dot_sum = _products_sum(rule, parts)
         terms_left = [
             round_to_grid(dot_sum, e - stage.dot_bits, stage.dot_round),
             round_to_grid(c, e - stage.c_bits, stage.c_round),
@@ -245,7 +250,7 @@ def _ordered(rule: AccumulationRule, products: Sequence[Value], running: Value) 
         if not leaves:
             return ZERO
         result = (adjacent_tree if rule.order == "tree_adjacent" else _halves_tree)(leaves, add)
-        return total([ZERO, result], rule.acc_round) if rule.zero_sign == "from_plus" else result
+        return _products_sum(rule, [result])
     steps = list(products)
     if rule.order == "pair_sum_chain":
         pairs = [products[i : i + 2] for i in range(0, len(products), 2)]

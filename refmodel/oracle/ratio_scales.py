@@ -115,6 +115,8 @@ def quotient(given: Input, scale: Fraction, options: QuantizeOptions, tensor: Te
     factor: Extended
     if options.quotient == "float32_multiply":
         decode_scale = divided(Fraction(1), tensor.encode)
+        if scale == 0 and decode_scale == math.inf:
+            return Input(NAN, False)
         factor = _limited(divided(Fraction(1), multiplied(scale, decode_scale)))
     else:
         factor = divided(divided(Fraction(1), tensor.decode), scale)

@@ -31,13 +31,17 @@ from refmodel.oracle.groups import FILLING, Element, Pair, adjacent_tree, flush,
 
 
 class Vector(NamedTuple):
-    """One operand: element codes, and block scales if it has any (one for each *block* elements)."""
+    """One operand: element codes, block scales if it has any (one for each *block* elements), a tensor scale.
+
+    The tensor scale is Float32 bits, or None.
+    """
 
     element: NumberFormat
     codes: Sequence[int]
     scale: ScaleFormat | None = None
     scales: Sequence[int] = ()
     block: int = 0
+    tensor_scale: int | None = None
 
 
 def dot(rule: AccumulationRule, a: Vector, b: Vector, c: int = 0) -> int:
@@ -54,8 +58,14 @@ def dot(rule: AccumulationRule, a: Vector, b: Vector, c: int = 0) -> int:
     check_code(FLOAT32, c)
     pairs = _pairs(rule, a, b)
     result = _split(rule, pairs, decoded(FLOAT32, c))
-    if rule.out_format is not None:
-        result = round_to(TARGETS[rule.out_format], result, rule.out_round)
+    target = TARGETS[rule.out_format or ("fp32" if rule.acc_format == "e8m13" else rule.acc_format)]
+    if a.tensor_scale is not None or b.tensor_scale is not None:  # step 7
+        of_a, of_b = (ONE if x is None else decoded(FLOAT32, x) for x in (a.tensor_scale, b.tensor_scale))
+        alpha = round_to(FP32, times(of_a, of_b), "RNE")
+        result = _add_float32(round_to(FP32, times(result, alpha), "RNE"), ZERO)
+        result = round_to(target, result, rule.out_round)
+    elif rule.out_format is not None:
+        result = round_to(target, result, rule.out_round)
     return float32_bits(result, _widened_nan(rule))
 
 

@@ -28,7 +28,7 @@ def check_bounds(rule: AccumulationRule, size: int, largest_product: float) -> N
     """
     assert rule.align_bits is not None
     if rule.term_exponent == "scale_only":
-        bits = rule.align_bits + int(np.log2(size * largest_product * 4)) + 2
+        bits = rule.align_bits + int(np.log2(max(1, size) * largest_product * 4)) + 2
     else:
         bits = rule.align_bits + 2 + (size + 1).bit_length()
     if bits > 53:
@@ -82,14 +82,13 @@ def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np
 
 
 def scaled_group_terms(
-    pair: Pair, scales: tuple[Scales, Scales] | None, rule: AccumulationRule
+    pair: Pair, scales: tuple[Scales, Scales] | None
 ) -> tuple[Array, NDArray[np.int16], Array | None]:
     """Return the terms of ``scale_only``: exact sums of inner groups times scales, with their exponents.
 
     Args:
         pair: Operands as arrays [inner_group, inner groups, rows].
         scales: Scales of the inner groups, [inner groups, rows] each.
-        rule: The rule.
     """
     products = pair.join(np.multiply, pair.a.values, pair.b.values)
     special = None

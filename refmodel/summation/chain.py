@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from math import lcm
 
 import numpy as np
+from numpy.typing import NDArray
 
-from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule, Rounding
+from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
 from refmodel.blocks import Blocks
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.operands import Operand
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
-from refmodel.summation.exact import exact_group_sums, float32_group_sums, whole_sums
+from refmodel.summation.exact import exact_group_sums, float32_group_sums, has_signed_zeros, whole_sums
 from refmodel.summation.late import add_second_aligned, addends
 from refmodel.summation.pairs import Pair, with_special
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
-from refmodel.summation.sequential import extend_chain, group_value, rounded_products
+from refmodel.summation.sequential import chain_steps, extend_chain, group_value, rounded_products
 
 # Products worked on at a time: their float64 temporaries stay within a level-2 cache.
 _BATCH = 1 << 15
@@ -101,9 +102,12 @@ class Run:
         in_align = rule.acc_in_align
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
         terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
+        running = _flush(running, rule) if rule.daz_c else running
+        left = stop - start
         for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
             portions = _portions(groups, running.size)
-            found = whole_sums(pair, *self._formats(), rule, groups, block, portions)
+            found = whole_sums(pair, *self._formats(), rule, groups, block, left, portions)
+            left -= groups * block
             terms = add_terms(terms, found)
         if in_align:
             return rounder.add(running, *terms)
@@ -114,6 +118,12 @@ class Run:
     def _in_align(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
         rounder = Rounder.of(rule)
+        if rule.order == "pair_sum_chain":
+            for group in range(groups):
+                running = _flush(running, rule) if rule.daz_c else running
+                products = rounded_products(pair.groups(group, 1, size).without_axis(1), rule)
+                running = extend_chain(running, chain_steps(products, rule, rounder), rounder)
+            return running
         if rule.order == "fma_chain":
             step = size if rule.daz_c else groups * size
             for start in range(0, groups * size, step):
@@ -142,12 +152,7 @@ class Run:
         rule = self.rule
         scale = None
         if rule.term_exponent == "scale_only":
-            inner = rule.inner_group
-            count = size // inner
-            grouped = pair.groups(group * count, count, inner)
-            terms, exponents, special = scaled_group_terms(
-                grouped, pair.scales(group * count, count, inner), rule
-            )
+            terms, exponents, special = self._scale_only_terms(pair, group, size)
         else:
             terms, exponents, special = product_terms(part, rule)
             scales = pair.scales_of_group(group, size) if rule.scale_apply == "product_exponent" else None
@@ -157,11 +162,18 @@ class Run:
             special = (0.0 if special is None else special) + np.where(finite, 0.0, running)
             running = np.where(finite, running, 0.0)
         total, _ = aligned_sum(terms, exponents, rule, running, scale)
-        if has_signed_zeros(rule, rule.acc_round) and (total == 0).any():
-            minus = part.zero_is_negative(rule.acc_round, running)
-            total = np.where(total == 0, np.where(minus, -0.0, 0.0), total)
+        total = _with_signed_zeros(total, part, rule, running)
         result = rounder.round(total)
         return result if special is None else np.where(special != 0, special, result)
+
+    def _scale_only_terms(
+        self, pair: Pair, group: int, size: int
+    ) -> tuple[Array, NDArray[np.int16], Array | None]:
+        """Terms, exponents and special values of a group whose terms have the exponents of their scales."""
+        inner = self.rule.inner_group
+        count = size // inner
+        grouped, scales = pair.groups(group * count, count, inner), pair.scales(group * count, count, inner)
+        return scaled_group_terms(grouped, scales)
 
     def _late(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
@@ -201,7 +213,8 @@ class Run:
     def _add_in_order(self, running: Array, terms: list[Array], rounder: Rounder) -> Array:
         """Add the sums of terms [groups, *batch], group after group."""
         rule = self.rule
-        is_rounded = rule.group_round is not None or rule.order != "fused"
+        is_rounded = rule.group_round is not None
+        is_rounded |= rule.order != "fused" and rule.scale_apply != "fp32_factor"
         if is_rounded and rounder.is_float32 and not rule.daz_c:
             single, (addend,) = running.astype(np.float32), terms
             for each in addend.astype(np.float32):
@@ -218,46 +231,61 @@ class Run:
 
     def _aligned_late(self, pair: Pair, part: Pair, first: int, count: int, size: int) -> list[Array]:
         rule = self.rule
+        if rule.term_exponent == "scale_only":
+            found = [self._scale_only_terms(pair, first + i, size) for i in range(count)]
+            totals = np.stack([aligned_sum(terms, exponents, rule)[0] for terms, exponents, _ in found])
+            specials = [np.zeros(totals.shape[1:]) if s is None else s for *_, s in found]
+            return with_special([_with_signed_zeros(totals, part, rule)], np.stack(specials))
         terms, exponents, special = product_terms(part, rule)
         group_scales = None
         if rule.scale_apply == "product_exponent":
             group_scales = pair.scales(first, count, size)
         scale, special = group_scale(part, group_scales, special)
         total, _ = aligned_sum(terms, exponents, rule, scale=scale)
-        mode = rule.group_round or rule.acc_round
-        if has_signed_zeros(rule, mode) and (total == 0).any():
-            total = np.where(total == 0, np.where(part.zero_is_negative(mode), -0.0, 0.0), total)
+        total = _with_signed_zeros(total, part, rule)
         return with_special([total], special)
 
     def _second(self, pair: Pair, part: Pair, first: int, count: int, running: Array) -> Array:
         rule = self.rule
         terms, exponents, special = product_terms(part, rule)
-        signed = has_signed_zeros(rule, rule.acc_round)
-        step = {"contiguous": [slice(None)], "even_odd": [slice(0, None, 2), slice(1, None, 2)]}
-        step["round_robin_4"] = [slice(i, None, 4) for i in range(4)]
-        step["pairs"] = [slice(i, i + 2) for i in range(0, len(terms), 2)]
         scales = pair.scales(first, count, len(terms)) if rule.scale_apply == "product_exponent" else None
         scale, special = group_scale(part, scales, special)
-        lanes = [lane for lane in step[rule.layout] if len(terms[lane])]
-        parts = [aligned_sum(terms[lane].copy(), exponents[lane], rule, scale=scale) for lane in lanes]
+        parts = []
+        for lane in _lanes(rule, len(terms)):
+            value, exponent = aligned_sum(terms[lane].copy(), exponents[lane], rule, scale=scale)
+            value = _with_signed_zeros(value, part.elements(lane), rule)
+            parts.append((value, exponent))
         for position in range(count):
             if rule.daz_c:
                 running = _flush(running, rule)
-            zero = np.zeros(running.shape)
-            if signed:
-                minus = part.at(position).zero_is_negative(rule.acc_round, running)
-                zero = np.where(minus, -0.0, zero)
             running = add_second_aligned(
                 [(value[position], exponent[position]) for value, exponent in parts],
                 np.zeros(running.shape) if special is None else special[position],
-                running, rule, zero,
-            )  # fmt: skip
+                running,
+                rule,
+            )
         return running
 
 
-def has_signed_zeros(rule: AccumulationRule, mode: Rounding) -> bool:
-    """Return whether an exactly zero sum of a group may be -0."""
-    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and mode == "RD")
+def _lanes(rule: AccumulationRule, size: int) -> list[slice]:
+    """The positions of each partial sum of a group."""
+    lanes = {
+        "contiguous": [slice(None)],
+        "even_odd": [slice(i, None, 2) for i in range(2)],
+        "round_robin_4": [slice(i, None, 4) for i in range(4)],
+        "pairs": [slice(i, i + 2) for i in range(0, size, 2)],
+    }[rule.layout]
+    return [lane for lane in lanes if range(size)[lane]]
+
+
+def _with_signed_zeros(
+    total: Array, part: Pair, rule: AccumulationRule, running: Array | None = None
+) -> Array:
+    """Give exactly zero sums of products, and *running*, the sign that zero_sign wants."""
+    if not has_signed_zeros(rule) or not (total == 0).any():
+        return total
+    minus = part.zero_is_negative(rule.acc_round, running)
+    return np.where(total == 0, np.where(minus, -0.0, 0.0), total)
 
 
 def _element(operand: Operand) -> ElementFormat:

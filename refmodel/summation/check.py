@@ -8,7 +8,7 @@ from refmodel.errors import DefinitionError
 from refmodel.formats import ElementFormat, IntegerFormat
 from refmodel.operands import Operand
 from refmodel.summation.aligned import check_bounds
-from refmodel.summation.decoded import sums_exactly
+from refmodel.summation.decoded import scales_elements, sums_exactly
 
 
 def check_operands(rule: AccumulationRule, a: Operand, b: Operand) -> None:
@@ -28,6 +28,13 @@ def check_operands(rule: AccumulationRule, a: Operand, b: Operand) -> None:
         else:
             size = a.format.block_size if size == "block" and isinstance(a, Blocks) else _length(a)
             check_bounds(rule, size, largest)
+    scales = [operand.format.scale for operand in (a, b) if isinstance(operand, Blocks)]
+    significands = scales_elements(rule, a, b) and any(scale.mantissa_bits for scale in scales)
+    if rule.term_exponent == "normalised_product" and significands:
+        raise DefinitionError(
+            f"rule {rule.name!r}: normalised products with scales that are no powers of two need groups "
+            "within a block"
+        )
     bits = sum(_digits(operand, rule) for operand in (a, b))
     if bits > 53 and not sums_exactly(rule):
         raise DefinitionError(

@@ -76,6 +76,8 @@ def scales_elements(rule: AccumulationRule, *operands: Operand) -> bool:
     """
     if rule.scale_apply == "dequant_inputs":
         return True
+    if rule.scale_apply == "product_exponent" and rule.overflow == "product_inf_at_2^128":
+        return True  # a scaled product decides
     if rule.scale_apply != "product_exponent" or sums_exactly(rule):
         return False
     if rule.align_bits is None:

@@ -194,6 +194,7 @@ def whole_sums(
     rule: AccumulationRule,
     blocks: int,
     size: int,
+    length: int,
     portions: Iterable[tuple[int, int]],
 ) -> list[Array]:
     """Return terms [*batch] whose sum is that of all products of a pair, scales included.
@@ -201,6 +202,7 @@ def whole_sums(
     Args:
         pair, formats, scale_formats, rule: As in `exact_group_sums`.
         blocks, size: Number of blocks, and elements of a block.
+        length: Number of elements; what follows is filling and has no say in the sign of a zero.
         portions: The blocks in portions (first, count), where they cannot be summed at once.
     """
     scaled, digits = _scaled(pair, formats, scale_formats, blocks, size)
@@ -216,7 +218,7 @@ def whole_sums(
         terms = _binned_sum(chain.from_iterable(sums), spans, blocks * size)
     if rule.dot_shift:
         terms = [term * 2.0**-rule.dot_shift for term in terms]
-    signed = _signed_zeros([term[None] for term in terms], scaled, rule)
+    signed = _signed_zeros([term[None] for term in terms], scaled.elements(slice(0, length)), rule)
     return with_special([term[0] for term in signed], special)
 
 
@@ -304,14 +306,18 @@ def _zero_special(values: Array) -> Array:
     return np.where(np.isfinite(values), values, 0.0)
 
 
+def has_signed_zeros(rule: AccumulationRule) -> bool:
+    """Return whether an exactly zero sum of products may be -0."""
+    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and rule.acc_round == "RD")
+
+
 def _signed_zeros(terms: list[Array], groups: Pair, rule: AccumulationRule) -> list[Array]:
     """Give an exactly zero sum the sign that zero_sign wants."""
-    mode = rule.group_round or rule.acc_round
-    if rule.zero_sign == "always_plus" or (rule.zero_sign == "from_plus" and mode != "RD"):
+    if not has_signed_zeros(rule):
         # Adding +0 makes -0 of a sum +0 and changes nothing else.
         return [term + 0.0 for term in terms]
     zero = np.logical_and.reduce([term == 0 for term in terms])
     if not zero.any():
         return terms
-    minus = groups.zero_is_negative(mode)
+    minus = groups.zero_is_negative(rule.acc_round)
     return [np.where(zero, np.where(minus, -0.0, 0.0), term) for term in terms]

@@ -41,7 +41,7 @@ def addends(
         return [_rounded_product(_rounded_product(terms[0], first, rounder), second, rounder)]
     if rule.scale_apply == "fp32_factor":
         factor = rounder.round(pair.join(np.multiply, rounder.round(a), rounder.round(b)))
-        if rule.group_round is not None or rule.order != "fused":
+        if rule.group_round is not None:
             return [_rounded_product(terms[0], factor, rounder)]
         return _exact_products(terms, factor)
     factor = pair.join(np.multiply, a, b)
@@ -83,7 +83,6 @@ def add_second_aligned(
     special: Array,
     running: Array,
     rule: AccumulationRule,
-    zero: Array,
 ) -> Array:
     """Add partial sums to the running value as stage2 says.
 
@@ -92,14 +91,12 @@ def add_second_aligned(
         special: NaN or infinity of the products, else 0.
         running: Running values.
         rule: A rule with stage2.
-        zero: The zero, of its sign, that an exactly zero sum of products and running value is.
     """
     stage = rule.stage2
     assert stage is not None
     special = special + np.where(np.isfinite(running), 0.0, running)
     finite = np.where(np.isfinite(running), running, 0.0)
     total = _second_aligned_sum(parts, finite, rule, stage)
-    total = np.where(total == 0, zero, total)
     return np.where(special != 0, special, Rounder.of(rule).round(total))
 
 
@@ -120,20 +117,33 @@ def _second_aligned_sum(
         sums = [to_grid(part, grid, stage.part_round) for part in sums]
     if stage.reference == "grid":
         grid = np.maximum(products - stage.dot_bits, smallest - stage.c_bits)
-        total = to_grid(running, grid, stage.c_round)
-        for part in sums:
-            total = total + to_grid(part, grid, stage.dot_round)
+        terms = [
+            to_grid(running, grid, stage.c_round),
+            *(to_grid(part, grid, stage.dot_round) for part in sums),
+        ]
     else:
         exponent = np.maximum(products, smallest)
         if stage.c_drop is not None:
             running = np.where(smallest < exponent - stage.c_drop, np.copysign(0.0, running), running)
-        whole = sums[0]
-        for part in sums[1:]:
-            whole = whole + part
-        total = to_grid(whole, exponent - stage.dot_bits, stage.dot_round)
-        total = total + to_grid(running, exponent - stage.c_bits, stage.c_round)
+        whole = _plain_sum(sums, rule)
+        terms = [
+            to_grid(running, exponent - stage.c_bits, stage.c_round),
+            to_grid(whole, exponent - stage.dot_bits, stage.dot_round),
+        ]
+    total = _plain_sum(terms, rule)
     if stage.post_bits is not None:
         total = to_grid(total, np.maximum(exponent_of(total), -126) - stage.post_bits, stage.post_round)
+    return total
+
+
+def _plain_sum(terms: list[Array], rule: AccumulationRule) -> Array:
+    """Add terms that float64 adds exactly; under RD a zero is -0 unless all terms are +0."""
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    if rule.acc_round == "RD" and rule.zero_sign != "always_plus":
+        plus = np.logical_and.reduce([(t == 0) & ~np.signbit(t) for t in terms])
+        total = np.where((total == 0) & ~plus, -0.0, total)
     return total
 
 

@@ -88,11 +88,11 @@ class Pair:
         index = group * size // self.a.block
         return self.a.scales.at(index), self.b.scales.at(index)
 
-    def at(self, position: int) -> Pair:
-        """Return one group of several [k, groups, rows], as [k, rows]."""
+    def elements(self, positions: slice) -> Pair:
+        """Return some elements of each group."""
 
         def cut(operand: Decoded) -> Decoded:
-            return replace(operand, values=operand.values[:, position], exponents=None)
+            return replace(operand, values=operand.values[positions], exponents=None)
 
         return Pair(cut(self.a), cut(self.b), self.outer)
 

@@ -46,8 +46,10 @@ def to_integer(y: Array, mode: Rounding) -> Array:
         case "RU":
             return np.ceil(y)
         case "RNA":
-            # |y| + 0.5 is exact below 2**52; a larger float64 is an integer and even + 0.5 rounds back to it.
-            return np.copysign(np.floor(np.abs(y) + 0.5), y)
+            # Not floor(|y| + 0.5): that addition rounds, 0.5 - 2**-54 to 1.
+            cut = np.trunc(y)
+            away = np.abs(y - cut) >= 0.5
+            return np.where(away, cut + np.copysign(1.0, y), cut)
         case "RTO":
             cut = np.trunc(y)
             is_even = np.trunc(cut * 0.5) * 2.0 == cut

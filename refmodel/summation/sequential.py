@@ -23,6 +23,15 @@ def rounded_products(pair: Pair, rule: AccumulationRule) -> Array:
     return Rounder("fp32", mode, ftz=rule.product.endswith("_ftz")).round(products)
 
 
+def chain_steps(products: Array, rule: AccumulationRule, rounder: Rounder) -> Array:
+    """Return what a chain adds in order: the products of a group, or rounded sums of two of them."""
+    if rule.order == "fma_chain":
+        return products
+    whole = len(products) - len(products) % 2
+    sums = rounder.add(products[0:whole:2], products[1:whole:2])
+    return np.concatenate([sums, rounder.round(products[whole:])])
+
+
 def extend_chain(running: Array, products: Array, rounder: Rounder) -> Array:
     """Add the products [k, *batch] to *running* [*batch], one after the other."""
     for term in products:
@@ -35,16 +44,14 @@ def group_value(pair: Pair, rule: AccumulationRule) -> Array:
     rounder = Rounder.of(rule)
     products = rounded_products(pair, rule)
     if rule.order.startswith("tree"):
-        return tree_sum(_leaves(products, rule, rounder), rule.order, rounder)
+        result = tree_sum(_leaves(products, rule, rounder), rule.order, rounder)
+        return result + 0.0 if rule.zero_sign == "from_plus" and rule.acc_round != "RD" else result
     size, lanes = len(products), _LANES[rule.layout]
-    if rule.order == "pair_sum_chain":
-        if size % 2:
-            products = np.concatenate([products, np.zeros((1, *products.shape[1:]))])
-        products = rounder.add(products[0::2], products[1::2])
+    steps = chain_steps(products, rule, rounder)
     chains = []
     for lane in range(lanes):
         start = np.zeros(products.shape[1:])
-        chains.append(extend_chain(start, products[lane::lanes], rounder))
+        chains.append(extend_chain(start, steps[lane::lanes], rounder))
     turned = [chains[(size + i) % lanes] for i in range(lanes)]
     return tree_sum(np.stack(turned), "tree_adjacent", rounder)
 
