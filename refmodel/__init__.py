@@ -9,7 +9,7 @@
 array(81844., dtype=float32)
 """
 
-from refmodel.accumulate import AccumulationRule, get_rule, list_rules
+from refmodel.accumulate import AccumulationRule, get_rule, list_rules, list_unverified_rules
 from refmodel.blocks import Blocks, dequantize
 from refmodel.descriptions import parse_format, parse_number_format
 from refmodel.dot import dot, matmul
@@ -38,6 +38,7 @@ from refmodel.formats import (
     list_formats,
 )
 from refmodel.layouts import list_layouts
+from refmodel.operands import Elements
 from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.packing import (
     block_bitstring,
@@ -59,6 +60,7 @@ __all__ = [
     "CodeRangeError",
     "DefinitionError",
     "DtypeError",
+    "Elements",
     "EncodeOptions",
     "Explanation",
     "ExplanationError",
@@ -90,6 +92,7 @@ __all__ = [
     "list_layouts",
     "list_profiles",
     "list_rules",
+    "list_unverified_rules",
     "matmul",
     "pack",
     "pack_blocks",

@@ -23,9 +23,8 @@ The MX specification fixes what a dot product is, but neither the precision nor 
 
 A rule is a frozen dataclass; the docstring of `AccumulationRule` says completely what each field does, and
 fields that contradict each other are refused. `mxref rules` lists the rules, `mxref rules NAME` says what one
-does, and with `--toml` prints its fields. Rules of machines that take no block scales take
-`refmodel.operands.Elements`, codes of one format without scales. This document is written by
-`tests/rule_document.py`.
+does, and with `--toml` prints its fields. Rules of machines that take no block scales take `Elements`, codes
+of one format without scales. This document is written by `tests/rule_document.py`.
 
 *conf.*: A published with code, and reproduced here on results recorded from the machine; V reference code or
 pseudocode of the vendor or standard; B bit-accurate code of others; + compared by running that code; C prose;

@@ -214,12 +214,22 @@ def whole_sums(
     if pairs is not None:
         terms = [clean.contract(*pairs[0])[0]]
     else:
-        sums = (_finite_group_sums(pair, formats, scale_formats, *portion, size)[0] for portion in portions)
+        sums = (_block_sums(pair, formats, scale_formats, *portion, size) for portion in portions)
         terms = _binned_sum(chain.from_iterable(sums), spans, blocks * size)
     if rule.dot_shift:
         terms = [term * 2.0**-rule.dot_shift for term in terms]
     signed = _signed_zeros([term[None] for term in terms], scaled.elements(slice(0, length)), rule)
     return with_special([term[0] for term in signed], special)
+
+
+def _block_sums(
+    pair: Pair, formats: Formats, scale_formats: ScaleFormats | None, first: int, count: int, size: int
+) -> list[Array]:
+    """Exact sums of the finite products of blocks, by Float32 BLAS where that is exact."""
+    found = _float32_product(pair, formats, scale_formats, first, count, size)
+    if found is not None:
+        return [found.astype(np.float64)]
+    return _finite_group_sums(pair, formats, scale_formats, first, count, size)[0]
 
 
 def _scaled(
