@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from refmodel.formats import FLOAT32, ElementFormat, FloatFormat, IntegerFormat,
 from refmodel.identify.probes import Interface, Probes, code_type, initial_bits
 
 Codes = NDArray[np.int64]
+
+
+def random_probes(interface: Interface, rng: np.random.Generator) -> Iterator[Probes]:
+    """Yield random probes of each length, fewer of the longer ones."""
+    for length in interface.lengths:
+        yield stimulus(interface, rng, max(16, min(400, 16000 // length)), length)
 
 
 def stimulus(interface: Interface, rng: np.random.Generator, n: int, length: int) -> Probes:
@@ -83,7 +90,8 @@ def _magnitude(element: ElementFormat, rng: np.random.Generator, exponent: Codes
     if isinstance(element, IntegerFormat):
         one = exponent + element.fraction_bits
         above = rng.integers(0, 1 << 20, one.shape) % (1 << one)
-        return np.minimum((1 << one) + above, element.max_code).astype(np.int64)
+        magnitude: Codes = np.minimum((1 << one) + above, element.max_code)
+        return magnitude
     bits = element.mantissa_bits
     any_significand = rng.integers(0, 1 << bits, exponent.shape)
     half = 1 << bits >> 1
