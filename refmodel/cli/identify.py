@@ -48,13 +48,17 @@ def add(commands: Commands) -> None:
         help="a function that takes refmodel.identify.Probes and returns their results, Float32 bits, uint32 [n]",
     )
     what.add_argument("--write-probes", metavar="DIR", help="make DIR with the first round of probes")
-    what.add_argument("--answers", metavar="FILE", help="answers to the last round in --directory: .npy, .npz or hex text")
+    what.add_argument(
+        "--answers", metavar="FILE", help="answers to the last round in --directory: .npy, .npz or hex text"
+    )
     parser.add_argument("--directory", metavar="DIR", help="what --write-probes made; holds everything said so far")
     taken = parser.add_argument_group("what the black box takes")
     taken.add_argument("--a", metavar="ELEMENT", help=f"element format of A: {', '.join(OPERAND_FORMATS)}")
     taken.add_argument("--b", metavar="ELEMENT", help="element format of B (default: that of A)")
     taken.add_argument("--scale", metavar="SCALE", help="format of block scales: e8m0, ue4m3 (default: no scales)")
-    taken.add_argument("--block", type=integer, metavar="N", help="elements that share a scale (default 32 with --scale)")
+    taken.add_argument(
+        "--block", type=integer, metavar="N", help="elements that share a scale (default 32 with --scale)"
+    )
     taken.add_argument(
         "--lengths", type=integers, metavar="K,...", help=f"lengths it takes (default {','.join(map(str, LENGTHS))})"
     )

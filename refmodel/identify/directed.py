@@ -14,7 +14,7 @@ from itertools import product as pairs_of
 import numpy as np
 
 from refmodel.elements import decode_table
-from refmodel.formats import FLOAT32, ElementFormat, FloatFormat, NumberFormat
+from refmodel.formats import FLOAT32, ElementFormat, FloatFormat, NumberFormat, ScaleFormat
 from refmodel.identify.probes import Interface, Probes, code_type, initial_bits
 
 Term = float | tuple[float, float]
@@ -48,7 +48,7 @@ class Draft:
 def directed(interface: Interface) -> list[Probes]:
     """Return the probes of all drafts that the interface can be given, one array a length."""
     found: dict[int, list[tuple[Draft, _Row]]] = {}
-    drafts = [*_drafts(interface), *(_scaled(interface) if interface.scale else ())]
+    drafts = [*_drafts(interface), *(_scaled(interface, interface.scale) if interface.scale else ())]
     for draft in drafts:
         if draft.c != 0 and interface.c_format is None:
             continue
@@ -198,7 +198,7 @@ def _widths() -> Iterable[Draft]:
         yield Draft(f"D3 j={j}", _row((1.5, 1.5), (1.5, -1.5), 2.0**-j))
         yield Draft(f"D2 up j={j}", _row(1.0, -1.0, 1.5 * 2.0 ** -(j + 1)))
     for j in (8, 9, 11, 12, 14, 16, 20, 24, 25, 26, 27, 28, 30, 36):
-        yield Draft(f"D4 j={j}", {i: 2.0**-j for i in range(32)}, c=1.0)
+        yield Draft(f"D4 j={j}", dict.fromkeys(range(32), 2.0 ** (-j)), c=1.0)
         yield Draft(f"D4 one j={j}", _row(2.0**-j, -1.0), c=1.0)
     for j in (5, 6, 7, 8, 9, 10, 11, 12, 13, 21, 22, 23):
         for sign, odd in pairs_of((1.0, -1.0), (1.5, 1.0)):
@@ -245,6 +245,10 @@ def _chains(interface: Interface) -> Iterable[Draft]:
     yield Draft("D8 c=0", {}, fill=2.0**-8, least=512)
 
 
+def _smallest_normal(element: ElementFormat) -> int:
+    return element.emin if isinstance(element, FloatFormat) else element.quantum_exponent
+
+
 def _largest_power(interface: Interface) -> int:
     return min(100, interface.a.emax + interface.b.emax)
 
@@ -259,12 +263,13 @@ def _range_ends(interface: Interface) -> Iterable[Draft]:
         yield Draft("D14 half", _row(value), fixed=True)
     for c, zero in pairs_of((0.0, -0.0), ((-0.0, 1.0), (0.0, 1.0))):
         yield Draft("D15 zeros", {}, c=c, fill=zero)
-        yield Draft("D15 one group", {i: zero for i in range(16)}, c=c)
+        yield Draft("D15 one group", dict.fromkeys(range(16), zero), c=c)
     for c in (0.0, -0.0):
         yield Draft("D15 1-1", _row(1.0, -1.0), c=c)
         yield Draft("D15 c-1", _row(-1.0), c=1.0)
-    smallest = 2.0 ** (interface.a.quantum_exponent), 2.0 ** (interface.b.quantum_exponent)
-    for x, y in ((smallest[0], 1.0), (1.0, smallest[1]), smallest):
+    smallest = 2.0**interface.a.quantum_exponent, 2.0**interface.b.quantum_exponent
+    wide = 2.0 ** (_smallest_normal(interface.a) - 1)  # subnormal, and kept if low bits of elements are dropped
+    for x, y in ((smallest[0], 1.0), (1.0, smallest[1]), smallest, (wide, 1.0)):
         for sign in (1.0, -1.0):
             yield Draft("daz", _row((sign * x, y)), fixed=True)
             yield Draft("daz, c", _row((sign * x, y)), c=-sign * x * y, fixed=True)
@@ -272,10 +277,11 @@ def _range_ends(interface: Interface) -> Iterable[Draft]:
             terms = _row((2.0, 2.0), (-2.0, 2.0), (x, y), (-x, y), 4.0 * 2.0**-j)
             yield Draft(f"M9 j={j}", terms, fixed=True)
             yield Draft(f"M9 alone j={j}", {0: x * y * 2.0**-j, 8: (x, y), 9: (-x, y)}, fixed=True)
-    large = 2.0 ** (interface.b.emax // 2)
-    for j in (4, 8, 10, 20, 21, 22, 23, 33):
-        x, residual = smallest[0], large * smallest[0] * 2.0**-j
-        yield Draft(f"M9 large j={j}", {0: (x, large), 1: (-x, large), 2: residual}, fixed=True)
+    for x, large in pairs_of((smallest[0], wide), (interface.b.emax // 2, interface.b.emax)):
+        y = 2.0**large
+        yield Draft("daz large", _row((x, y)), fixed=True)
+        for j in (4, 8, 10, 13, 14, 15, 20, 21, 22, 23, 24, 25, 33):
+            yield Draft(f"M9 large j={j}", _row((x, y), (-x, y), x * y * 2.0**-j), fixed=True)
     yield Draft("D12", _row((2.0**64, 2.0**64), (2.0**64, -(2.0**64))), fixed=True)
     yield Draft("D12 c", _row((2.0**64, 2.0**64), (2.0**64, -(2.0**63))), c=-(2.0**127), fixed=True)
     first = ((2 - 2.0**-7) * 2.0**-75, 2.0**-75)
@@ -315,7 +321,11 @@ def _specials(interface: Interface) -> Iterable[Draft]:
         yield Draft(f"E10 c={c} Inf", _row((inf, 1.0)), c=c, fixed=True)
 
 
-def _scaled(interface: Interface) -> Iterator[Draft]:
+def _everywhere(interface: Interface, x: int, y: int) -> dict[int, tuple[int, int]]:
+    return dict.fromkeys(range(interface.lengths[-1] // interface.block), (x, y))
+
+
+def _scaled(interface: Interface, scale: ScaleFormat) -> Iterator[Draft]:
     """M1 to M14."""
     size = interface.block
     one: dict[int, Term] = {0: 1.0}
@@ -328,14 +338,14 @@ def _scaled(interface: Interface) -> Iterator[Draft]:
         yield Draft(f"M6 {x},{y}", one, exponents={0: (x, y)}, fixed=True)
         yield Draft(f"M6 -{x},{y}", {0: -1.0, 1: 0.5}, exponents={0: (x, y)}, fixed=True)
     for x, y in ((-80, -80), (-70, -70), (-64, -64), (-75, -74), (-127, 60), (-127, -20)):
-        full: dict[int, Term] = {i: 4.0 for i in range(size)}
+        full: dict[int, Term] = dict.fromkeys(range(size), 4.0)
         yield Draft(f"M4 {x},{y}", full, exponents={0: (x, y)}, fixed=True)
     for total in (-120, -126, -130, -136, -139, -140, -148, -149, -150, -151, -154):
         x = total // 2
         for value in (1.0, 1.5, -1.25):
             yield Draft(f"M7 {total}", {0: value}, exponents={0: (x, total - x)}, fixed=True)
     for k in range(-20, 21):
-        yield Draft(f"M8 {k}", {i: 2.0**-8 for i in range(size)}, c=1.0, exponents={0: (k, 0)}, fixed=True)
+        yield Draft(f"M8 {k}", dict.fromkeys(range(size), 2.0 ** (-8)), c=1.0, exponents={0: (k, 0)}, fixed=True)
         deep: dict[int, Term] = {0: 1.0, size: 1.0, size + 1: -1.0}
         yield Draft(f"M9 {k}", deep, exponents={0: (k - 30, 0), 1: (0, 0)}, fixed=True)
     for k in (13, 22, 23, 24, 25, 26, 30, 32, 33, 34, 35, 36, 37):
@@ -344,16 +354,19 @@ def _scaled(interface: Interface) -> Iterator[Draft]:
         yield Draft(f"M12 {k}", {**cancelling, size: 0.25}, exponents={1: (-k, 0)}, fixed=True)
         yield Draft(f"M11 {k}", {0: 1.0, 1: -1.0}, c=1.0, exponents={0: (k, 0)}, fixed=True)
     for total in (-120, -128, -130, -133, -136, -139):
-        x = total // 2
+        half = total // 2
         for extra in (8, 12, 16, 20, 24, 28):
             terms: dict[int, Term] = {0: 1.75, size: 1.0, size + 1: 1.0}
             low = total - extra
-            exponents = {0: (x, total - x), 1: (low // 2, low - low // 2)}
+            exponents = {0: (half, total - half), 1: (low // 2, low - low // 2)}
             yield Draft(f"D13 scaled {total}", terms, exponents=exponents, fixed=True)
-    top = (1 << interface.scale.bits) - 1 if interface.scale else 0
-    middle = code_of(interface.scale, 1.0) if interface.scale else 0
-    for x, y in ((top, middle), (middle, top), (0x80 | (middle or 0), middle), (0, middle), (0, 0), (1, 1)):
-        if x is not None and y is not None:
-            yield Draft("M10", {}, raw_scales={0: (x, y)}, fixed=True)
-            yield Draft("M14", one, raw_scales={0: (x, y)}, fixed=True)
-            yield Draft("M14 c", {0: -1.5}, c=3.0, raw_scales={0: (x, y)}, fixed=True)
+    for m, n in pairs_of(range(153, 166), (2, 3, 4)):
+        # Just below 2**-149 by as much as 2**n elements of 2**-m, which cross it unless the alignment drops them.
+        nearly: dict[int, Term] = {i - 150: 2.0 ** (156 - i) for i in range(150, m - n + 1)}
+        yield Draft("D13 cross", nearly, fill=2.0 ** (156 - m), exponents=_everywhere(interface, -78, -78), fixed=True)
+    top = (1 << scale.bits) - 1
+    middle = scale.bias << scale.mantissa_bits
+    for codes in ((top, middle), (middle, top), (0x80 | middle, middle), (0, middle), (0, 0), (1, 1)):
+        yield Draft("M10", {}, raw_scales={0: codes}, fixed=True)
+        yield Draft("M14", one, raw_scales={0: codes}, fixed=True)
+        yield Draft("M14 c", {0: -1.5}, c=3.0, raw_scales={0: codes}, fixed=True)

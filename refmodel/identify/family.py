@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 
 from refmodel.accumulate import AccumulationRule, SecondAlignment, SplitK, get_rule, list_rules
-from refmodel.accumulate.rule import AccumulatorFormat, Rounding
+from refmodel.accumulate.rule import AccumulatorFormat, Rounding, ScaleApply
 from refmodel.errors import MxError
 from refmodel.formats import FloatFormat
 from refmodel.identify.probes import Interface, Probes, code_type
@@ -23,7 +23,7 @@ FORMATS = get_args(AccumulatorFormat)
 NANS = {"fp32": 0x7FC00000, "e8m13": 0x7FC00000, "fp16": 0x7E00, "bf16": 0x7FC0}
 
 GROUP_SIZES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48, 64, 128, "block", "all")
-ALIGN_BITS = tuple(range(6, 41)) + (46,)
+ALIGN_BITS = (*range(6, 41), 46)
 FLOORS = (None, -149, *range(-140, -129), -126, -24, -23, -22, -21, -20, -19, -18, -14)
 
 DOCUMENTED: frozenset[str] = frozenset({"name", "source", "confidence", "description"})
@@ -135,7 +135,7 @@ def _relatives(interface: Interface) -> Iterator[AccumulationRule]:
 
 def _grid(interface: Interface) -> Iterator[AccumulationRule]:
     """Aligned and exact groups of many sizes and widths; chains and trees."""
-    apply = "epilogue_tensor" if interface.scale is None else "product_exponent"
+    apply: ScaleApply = "epilogue_tensor" if interface.scale is None else "product_exponent"
     plain = AccumulationRule(name="candidate", source="", confidence="D", scale_apply=apply)
     sizes = (1, 2, 4, 8, 16, 32, 64, "block", "all")
     changes: list[Change] = []
@@ -207,11 +207,14 @@ def with_output(interface: Interface, out_format: AccumulatorFormat) -> list[Acc
 # --------------------------------------------------------------------------------------------------
 
 
-def changed_rule(rule: AccumulationRule, change: Change) -> AccumulationRule | None:
-    """Return *rule* with some fields changed; None where they then contradict each other."""
+def changed_rule(rule: AccumulationRule, change: Change, nan: int | None = None) -> AccumulationRule | None:
+    """Return *rule* with some fields changed; None where they then contradict each other.
+
+    Its NaN pattern is *nan*, or an ordinary one of its result format.
+    """
     own = dict(change)
     result = own.get("out_format", rule.out_format) or own.get("acc_format", rule.acc_format)
-    own["nan_pattern"] = NANS[result]
+    own["nan_pattern"] = NANS[result] if nan is None else nan
     try:
         return replace(rule, **own)
     except MxError:
@@ -267,7 +270,7 @@ def changes_of(rule: AccumulationRule, interface: Interface) -> list[Change]:
     if interface.scale is not None:
         changes += SCALINGS
     changes += [
-        {"split_k": None if n == 1 else SplitK(splits=n, tile=tile, deal=deal, combine=combine)}  # type: ignore[arg-type]
+        {"split_k": None if n == 1 else SplitK(splits=n, tile=tile, deal=deal, combine=combine)}
         for n, tile in ((1, 32), (2, 32), (2, 64), (2, 128), (4, 64), (4, 128))
         for deal in ("contiguous", "interleaved")
         for combine in (("serial", "pairwise") if n > 2 else ("serial",))
@@ -285,7 +288,13 @@ def _late_and_early(rule: AccumulationRule) -> list[Change]:
         for b in ("RNE", "RZ")
     ]
     aligned = [
-        {"term_exponent": "clamped_sum", "align_bits": bits, "align_round": way, "order": "fused", "layout": "contiguous"}
+        {
+            "term_exponent": "clamped_sum",
+            "align_bits": bits,
+            "align_round": way,
+            "order": "fused",
+            "layout": "contiguous",
+        }
         for bits in ((7, 10, 13, *range(20, 36)) if rule.align_bits is None else ())
         for way in ("RZ", "RTO")
     ]

@@ -97,9 +97,7 @@ class Probes:
         a, b = (self._operand(*side) for side in sides)
         return a, b
 
-    def _operand(
-        self, element: ElementFormat, codes: NDArray[Any], scales: NDArray[np.uint8] | None
-    ) -> Operand:
+    def _operand(self, element: ElementFormat, codes: NDArray[Any], scales: NDArray[np.uint8] | None) -> Operand:
         scale, block = self.interface.scale, self.interface.block
         if scale is None or scales is None:
             return Elements(element, codes)

@@ -110,10 +110,7 @@ class Identification:
             lines.append(f"    NaN {_hex(self.nan_patterns)}")
         if self.open_fields:
             lines.append("open, all of these values being consistent, one field at a time:")
-        lines += [
-            f"    {name} = {', '.join(map(_text, self.values[name]))}"
-            for name in self.open_fields
-        ]
+        lines += [f"    {name} = {', '.join(map(_text, self.values[name]))}" for name in self.open_fields]
         if not self.nan_patterns:
             lines.append("    NaN pattern: no answer was NaN")
         if self.others:

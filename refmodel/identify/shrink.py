@@ -29,9 +29,7 @@ class Shrunk:
     asked: int
 
 
-def smaller(
-    rule: AccumulationRule, wrong: Sequence[Found]
-) -> Generator[list[Probes], Answers, Shrunk]:
+def smaller(rule: AccumulationRule, wrong: Sequence[Found]) -> Generator[list[Probes], Answers, Shrunk]:
     """Take elements away as long as *rule* stays wrong, all ways to take away a stretch asked at once.
 
     Args:
@@ -48,8 +46,8 @@ def smaller(
         (bits,) = yield [tries]
         asked += len(tries)
         bits = one_nan(bits)
-        still = np.flatnonzero(predicted(rule, tries) != bits)
-        if not len(still):
+        still = np.flatnonzero(predicted(rule, tries) != bits).tolist()
+        if not still:
             break
         best = min(still, key=lambda row: _size(tries.take([row])))
         probe, answered = tries.take([best]), int(bits[best])
@@ -70,7 +68,7 @@ def _size(probe: Probes) -> tuple[int, int, int]:
 
 
 def _reduced(probe: Probes) -> Probes:
-    """Return the probe with every stretch of a half, a quarter, ... of its elements gone, with c gone, with scales 1."""
+    """Return the probe without each half, quarter, ... of its elements, without c, and with scales of 1."""
     places = np.flatnonzero(probe.a[0] | probe.b[0])
     stretches: list[NDArray[np.int64]] = []
     step = len(places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from refmodel.formats import FLOAT32, ElementFormat, FloatFormat, IntegerFormat,
 from refmodel.identify.probes import Interface, Probes, code_type, initial_bits
 
 Codes = NDArray[np.int64]
+
+
+def random_probes(interface: Interface, rng: np.random.Generator) -> Iterator[Probes]:
+    """Yield random probes of each length, fewer of the longer ones."""
+    for length in interface.lengths:
+        yield stimulus(interface, rng, max(16, min(400, 16000 // length)), length)
 
 
 def stimulus(interface: Interface, rng: np.random.Generator, n: int, length: int) -> Probes:
@@ -82,7 +89,9 @@ def _magnitude(element: ElementFormat, rng: np.random.Generator, exponent: Codes
     """Return codes of magnitude about 2**exponent: with any significand, or 1, 1.5 and the largest."""
     if isinstance(element, IntegerFormat):
         one = exponent + element.fraction_bits
-        return np.clip((1 << one) + rng.integers(0, 1 << 20, one.shape) % (1 << one), 0, element.max_code)
+        above = rng.integers(0, 1 << 20, one.shape) % (1 << one)
+        magnitude: Codes = np.minimum((1 << one) + above, element.max_code)
+        return magnitude
     bits = element.mantissa_bits
     any_significand = rng.integers(0, 1 << bits, exponent.shape)
     half = 1 << bits >> 1
@@ -105,9 +114,7 @@ def _with_sign(element: ElementFormat, codes: Codes, negative: Codes) -> Codes:
     return np.where(is_zero, 0, codes | negative * element.sign_mask)
 
 
-def _cancel(
-    element: ElementFormat, rng: np.random.Generator, a: Codes, b: Codes, zero: NDArray[np.bool_]
-) -> None:
+def _cancel(element: ElementFormat, rng: np.random.Generator, a: Codes, b: Codes, zero: NDArray[np.bool_]) -> None:
     """In half of the rows, let some elements be others with the other sign."""
     n, length = a.shape
     if length < 2:
@@ -139,9 +146,7 @@ def _specials(interface: Interface, rng: np.random.Generator, a: Codes, b: Codes
         codes[rows, places] = special
 
 
-def _scales(
-    interface: Interface, rng: np.random.Generator, n: int, length: int
-) -> tuple[Codes, Codes] | None:
+def _scales(interface: Interface, rng: np.random.Generator, n: int, length: int) -> tuple[Codes, Codes] | None:
     if interface.scale is None:
         return None
     scale, blocks = interface.scale, length // interface.block
@@ -170,9 +175,7 @@ def _values(fmt: ElementFormat | ScaleFormat, codes: Codes) -> NDArray[np.float6
     return np.asarray(decode_table(fmt)[codes], np.float64)
 
 
-def _products(
-    interface: Interface, a: Codes, b: Codes, scales: tuple[Codes, Codes] | None
-) -> NDArray[np.float64]:
+def _products(interface: Interface, a: Codes, b: Codes, scales: tuple[Codes, Codes] | None) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", over="ignore"):
         products = _values(interface.a, a) * _values(interface.b, b)
         if scales is not None and interface.scale is not None:
@@ -181,9 +184,7 @@ def _products(
     return products
 
 
-def _initial(
-    interface: Interface, rng: np.random.Generator, products: NDArray[np.float64]
-) -> NDArray[np.uint32]:
+def _initial(interface: Interface, rng: np.random.Generator, products: NDArray[np.float64]) -> NDArray[np.uint32]:
     """Initial values: zeros; at any distance from the largest product; cancelling; subnormal, huge, special."""
     n = len(products)
     with np.errstate(all="ignore"):
