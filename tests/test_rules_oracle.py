@@ -285,6 +285,19 @@ def test_a_zero_of_an_exact_sum_under_rounding_down():
     assert judged(rule, "e4m3", halves, 0, ([127, 127], [127, 127])) == 0x80000000
 
 
+def test_a_zero_block_times_a_factor_under_rounding_down():
+    rule = replace(get_rule("riscv_ime16_exact_frm"), group_round=None, acc_round="RD")
+    assert judged(rule, "e4m3", [(0, 0)] * 32, 0, ([5], [37])) == 0
+    assert judged(rule, "e4m3", [(MINUS_ZERO, 0)] * 32, 0, ([5], [37])) == 0x80000000
+
+
+def test_partial_sums_without_elements_have_no_zero():
+    stage = SecondAlignment(reference="grid", dot_bits=24, c_bits=26)
+    rule = replace(get_rule("amd_cdna3_fp16"), layout="round_robin_4", group_size=2, stage2=stage)
+    assert judged(rule, "float16", [(0x8000, 0x3C00)] * 2, 0x80000000) == 0x80000000
+    assert judged(rule, "float16", [(0x8000, 0x3C00)] * 2, 0) == 0
+
+
 def test_dequantised_elements_far_apart_are_added_exactly():
     """2**100 + 2**-100, to odd: the small one sets the last bit."""
     rule = replace(

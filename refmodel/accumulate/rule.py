@@ -171,7 +171,7 @@ class AccumulationRule:
             products, rounded by acc_round to acc_format, is one leaf.
         layout: Which elements of a group share a partial sum (element i of the group): ``contiguous``: all;
             ``even_odd``: i mod 2; ``round_robin_4``: i mod 4; ``pairs``: i div 2. ``fused``: each partial sum
-            is aligned on its own, and stage2 combines them. Chains: each partial sum is a chain from +0; for
+            that has elements is aligned on its own, and stage2 combines them. Chains: each partial sum is a chain from +0; for
             ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added as in
             ``tree_adjacent``, beginning with result (L mod n) and going round.
         order: ``fused``: the exact sum of the aligned terms (of the terms, if align_bits is None).

@@ -204,7 +204,7 @@ def _second_alignment(rule: AccumulationRule, products: Sequence[Term], c: Value
     if special is not None:
         return special
     parts, exponents = [], []
-    for places in _deal(rule, len(products)):
+    for places in filter(None, _deal(rule, len(products))):
         terms = [products[i] for i in places]
         largest = _largest_exponent(rule, terms)
         parts.append(_products_sum(rule, _aligned(rule, terms, largest)))

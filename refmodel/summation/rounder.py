@@ -240,8 +240,8 @@ def multiply_exactly(x: Array, y: Array) -> list[Array]:
     product: Array = x * y
     (x_high, x_low), (y_high, y_low) = _split(x), _split(y)
     error = x_low * y_low - (((product - x_high * y_high) - x_low * y_high) - x_high * y_low)
-    # -0 is the zero that changes no sum, not even a zero one.
-    return [product, np.where(np.isfinite(product) & (error != 0), error, -0.0)]
+    # A zero of the product's sign leaves the sign of a zero sum as the product alone has it, under RD, too.
+    return [product, np.where(np.isfinite(product) & (error != 0), error, np.copysign(0.0, product))]
 
 
 def _split(x: Array) -> tuple[Array, Array]:
