@@ -171,9 +171,9 @@ class AccumulationRule:
             products, rounded by acc_round to acc_format, is one leaf.
         layout: Which elements of a group share a partial sum (element i of the group): ``contiguous``: all;
             ``even_odd``: i mod 2; ``round_robin_4``: i mod 4; ``pairs``: i div 2. ``fused``: each partial sum
-            that has elements is aligned on its own, and stage2 combines them. Chains: each partial sum is a chain from +0; for
-            ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added as in
-            ``tree_adjacent``, beginning with result (L mod n) and going round.
+            that has elements is aligned on its own, and stage2 combines them. Chains: each partial sum is a
+            chain from +0; for ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added
+            as in ``tree_adjacent``, beginning with result (L mod n) and going round.
         order: ``fused``: the exact sum of the aligned terms (of the terms, if align_bits is None).
             ``fma_chain``: s = round(s + p_i), one rounding each, element after element, from the running
             value if acc_in_align, else from +0. ``pair_sum_chain``: s = round(s + round(p_2i + p_2i+1)).
