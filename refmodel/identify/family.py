@@ -304,7 +304,7 @@ def _late_and_early(rule: AccumulationRule) -> list[Change]:
 def _second_alignments(rule: AccumulationRule) -> list[Change]:
     stage = rule.stage2
     if stage is None:
-        if rule.align_bits is None:
+        if rule.align_bits is None or rule.term_exponent == "scale_only":
             return []
         known = {get_rule(name).stage2 for name in list_rules()} - {None}
         found = sorted(known, key=repr)

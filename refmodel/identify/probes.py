@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -119,11 +120,13 @@ class Probes:
 
     def text(self, row: int) -> str:
         """Return one probe in words; elements with a zero code on both sides are left out."""
-        kept = [
-            f"{i}: {int(x):#x}*{int(y):#x}"
-            for i, (x, y) in enumerate(zip(self.a[row], self.b[row], strict=True))
-            if x or y
-        ]
+        kept = []
+        start = 0
+        for (x, y), same in groupby(zip(self.a[row].tolist(), self.b[row].tolist(), strict=True)):
+            stop = start + len(list(same))
+            if x or y:
+                kept.append(f"{start}{f'-{stop - 1}' if stop > start + 1 else ''}: {x:#x}*{y:#x}")
+            start = stop
         scales = ""
         if self.a_scales is not None and self.b_scales is not None:
             pairs = zip(self.a_scales[row], self.b_scales[row], strict=True)

@@ -18,7 +18,7 @@ from refmodel.errors import DtypeError, ShapeError
 from refmodel.identify.climb import climb, hidden
 from refmodel.identify.conclude import conclusion, name_of
 from refmodel.identify.directed import directed
-from refmodel.identify.evaluate import predictions, splitting
+from refmodel.identify.evaluate import is_nan, predicted, predictions, splitting
 from refmodel.identify.evidence import Evidence
 from refmodel.identify.family import family, variants
 from refmodel.identify.probes import BlackBox, Interface, Probes
@@ -104,6 +104,8 @@ class _Search:
         interface = self.evidence.interface
         seeds, pools = family(interface).seeds, directed(interface)
         alive = yield from self._directed_rounds(list(seeds), pools)
+        yield from self._ask(self._of_nan(seeds[0], pools))
+        alive = self.evidence.fitting(alive)
         expanded: AccumulationRule | None = None
         climbs = quiet = 0
         looked_for_hidden = False
@@ -130,6 +132,10 @@ class _Search:
             else:
                 break
         return alive
+
+    def _of_nan(self, rule: AccumulationRule, pools: Sequence[Probes]) -> Batch:
+        """Return a few inputs of each length whose result is NaN, of whatever bits, to see its pattern."""
+        return [pool.take(np.flatnonzero(is_nan(predicted(rule, pool)))[:4]) for pool in pools]
 
     @property
     def _spent(self) -> bool:

@@ -39,8 +39,9 @@ def smaller(rule: AccumulationRule, wrong: Sequence[Found]) -> Generator[list[Pr
     singles = [(probes.take([row]), int(bits[row])) for probes, bits, rows in wrong for row in rows]
     probe, answered = min(singles, key=lambda each: _size(each[0]))
     asked = 0
+    fine = False
     for _ in range(_STEPS):
-        tries = _reduced(probe)
+        tries = _reduced(probe, fine)
         if not len(tries):
             break
         (bits,) = yield [tries]
@@ -48,7 +49,10 @@ def smaller(rule: AccumulationRule, wrong: Sequence[Found]) -> Generator[list[Pr
         bits = one_nan(bits)
         still = np.flatnonzero(predicted(rule, tries) != bits).tolist()
         if not still:
-            break
+            if fine:
+                break
+            fine = True
+            continue
         best = min(still, key=lambda row: _size(tries.take([row])))
         probe, answered = tries.take([best]), int(bits[best])
     return Shrunk(probe, _nonzero(probe), answered, int(predicted(rule, probe)[0]), asked)
@@ -67,12 +71,16 @@ def _size(probe: Probes) -> tuple[int, int, int]:
     return _nonzero(probe), int(probe.c[0] != 0), scales
 
 
-def _reduced(probe: Probes) -> Probes:
-    """Return the probe without each half, quarter, ... of its elements, without c, and with scales of 1."""
+def _reduced(probe: Probes, fine: bool) -> Probes:
+    """Return the probe without each half, quarter, ... of its elements, without c, and with scales of 1.
+
+    Down to single elements if *fine* or if they are few, else to a sixteenth.
+    """
     places = np.flatnonzero(probe.a[0] | probe.b[0])
     stretches: list[NDArray[np.int64]] = []
     step = len(places)
-    while step >= 1:
+    least = 1 if fine else max(1, step // 16)
+    while step >= least:
         stretches += [places[i : i + step] for i in range(0, len(places), step)]
         step //= 2
     scaled = probe.a_scales is not None
