@@ -296,6 +296,16 @@ def test_a_minus_zero_beside_a_row_whose_sum_needs_more_terms():
     assert got[0] == 0x80000000
 
 
+@pytest.mark.parametrize("k", [1, 31, 33, 65])
+def test_filling_of_the_evaluation_has_no_say_in_the_sign_of_zero(k):
+    exact = replace(get_rule("exact_fp32"), zero_sign="ieee", scale_apply="epilogue_tensor")
+    tree = replace(get_rule("pairwise_fp32"), scale_apply="epilogue_tensor", inner_group=2, group_size="all")
+    minus = [(0x8000, 0x3C00)] * k
+    for rule in (exact, tree):
+        assert judged(rule, "float16", minus, 0x80000000) == 0x80000000
+        assert judged(replace(rule, acc_round="RD"), "float16", [(0, 0x3C00)] * k) == 0
+
+
 def test_a_zero_block_times_a_factor_under_rounding_down():
     rule = replace(get_rule("riscv_ime16_exact_frm"), group_round=None, acc_round="RD")
     assert judged(rule, "e4m3", [(0, 0)] * 32, 0, ([5], [37])) == 0
