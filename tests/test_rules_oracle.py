@@ -285,6 +285,27 @@ def test_a_zero_of_an_exact_sum_under_rounding_down():
     assert judged(rule, "e4m3", halves, 0, ([127, 127], [127, 127])) == 0x80000000
 
 
+def test_a_minus_zero_beside_a_row_whose_sum_needs_more_terms():
+    rule = replace(get_rule("exact_fp32"), zero_sign="ieee")
+    a, b = np.zeros((2, 64), np.uint8), np.full((2, 64), 0x7E, np.uint8)
+    a[0], a[1] = MINUS_ZERO, np.arange(64)
+    scales = np.array([[127, 127], [200, 30]], np.uint8)
+    cases = Cases(E4M3, E4M3, a, b, np.array([0x80000000, 1], np.uint32), E8M0, 32, scales, scales)
+    got = model_bits(rule, cases)
+    assert got.tolist() == oracle_bits(cases, lambda x, y, start: rules.dot(rule, x, y, start)).tolist()
+    assert got[0] == 0x80000000
+
+
+@pytest.mark.parametrize("k", [1, 31, 33, 65])
+def test_filling_of_the_evaluation_has_no_say_in_the_sign_of_zero(k):
+    exact = replace(get_rule("exact_fp32"), zero_sign="ieee", scale_apply="epilogue_tensor")
+    tree = replace(get_rule("pairwise_fp32"), scale_apply="epilogue_tensor", inner_group=2, group_size="all")
+    minus = [(0x8000, 0x3C00)] * k
+    for rule in (exact, tree):
+        assert judged(rule, "float16", minus, 0x80000000) == 0x80000000
+        assert judged(replace(rule, acc_round="RD"), "float16", [(0, 0x3C00)] * k) == 0
+
+
 def test_a_zero_block_times_a_factor_under_rounding_down():
     rule = replace(get_rule("riscv_ime16_exact_frm"), group_round=None, acc_round="RD")
     assert judged(rule, "e4m3", [(0, 0)] * 32, 0, ([5], [37])) == 0

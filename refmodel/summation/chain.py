@@ -107,18 +107,21 @@ class Run:
         rounder = Rounder.of(rule)
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
         terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
-        all_plus = np.ones(running.shape, np.bool_)
+        signs = has_signed_zeros(rule)
+        same = np.ones(running.shape, np.bool_)  # whether all sums are +0 (under RD) or -0
         left = stop - start
         for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
             portions = _portions(groups, running.size)
             found = whole_sums(pair, *self._formats(), rule, groups, block, left, portions)
             left -= groups * block
             terms = add_terms(terms, found)
-            if rule.acc_round == "RD":
-                all_plus &= np.logical_and.reduce([(t == 0) & ~np.signbit(t) for t in found])
-        if rule.acc_round == "RD" and has_signed_zeros(rule):
+            if signs:
+                negative = rule.acc_round != "RD"
+                same &= np.logical_and.reduce([(t == 0) & (np.signbit(t) == negative) for t in found])
+        if signs:  # `add_terms` does not keep the sign of a zero in each row where others need more terms
             zero = np.logical_and.reduce([term == 0 for term in terms])
-            terms = [np.where(zero, np.where(all_plus, 0.0, -0.0), term) for term in terms]
+            minus = ~same if rule.acc_round == "RD" else same
+            terms = [np.where(zero, np.where(minus, -0.0, 0.0), term) for term in terms]
         if rule.group_round is not None:
             terms = [rounded_group_sum(terms, rule)]
         return rounder.add(running, *terms)

@@ -218,7 +218,9 @@ def whole_sums(
         terms = _binned_sum(chain.from_iterable(sums), spans, blocks * size)
     if rule.dot_shift:
         terms = [term * 2.0**-rule.dot_shift for term in terms]
-    signed = _signed_zeros([term[None] for term in terms], scaled.elements(slice(0, length)), rule)
+    # Only elements without scales are filled up; in *scaled* the filling of several blocks lies in between.
+    signs = pair.elements(slice(0, length)) if length < blocks * size else scaled
+    signed = _signed_zeros([term[None] for term in terms], signs, rule)
     return with_special([term[0] for term in signed], special)
 
 

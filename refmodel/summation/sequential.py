@@ -62,8 +62,9 @@ def _leaves(products: Array, rule: AccumulationRule, rounder: Rounder) -> Array:
     if inner == 1:
         return products
     if len(products) % inner:
-        missing = np.zeros((-len(products) % inner, *products.shape[1:]))
-        products = np.concatenate([products, missing])
+        # Zeros of the sign of the last product change no sum, nor the sign of a zero one.
+        missing = -len(products) % inner
+        products = np.concatenate([products, *[np.copysign(0.0, products[-1:])] * missing])
     return rounder.add(*(products[i::inner] for i in range(inner)))
 
 
