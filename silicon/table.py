@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refmodel.accumulate import get_rule, list_rules
-from refmodel.errors import MxError
+from refmodel.errors import MxError, unknown_name
 from silicon import against_oracle, simulators
 from silicon.fetch import fetch
 from silicon.recordings import read_archive
@@ -32,21 +32,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=100_000,
         help="dot products a configuration (default %(default)s; 0: none)",
     )
+    parser.add_argument("--only", default="", help="only presets whose name contains this")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     try:
-        return table(given.oracle, given.mmasim, given.seed)
+        return table(given.oracle, given.mmasim, given.seed, given.only)
     except MxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def table(oracle_count: int, mmasim_count: int, seed: int) -> int:
-    """Print the table; return 1 if something differs."""
+def table(oracle_count: int, mmasim_count: int, seed: int, only: str = "") -> int:
+    """Print the table of the presets whose name contains *only*; return 1 if something differs.
+
+    Raises:
+        UnknownNameError: If there is none.
+    """
+    names = [name for name in list_rules() if only in name]
+    if not names:
+        raise unknown_name("part of the name of a preset", only, list_rules())
     configurations = simulators.configurations() if mmasim_count else []
     recorded: dict[str, Outcome] = {}
     for recording in read_archive(fetch(ROOT / "build" / "silicon")):
-        recorded.setdefault(recording.rule, Outcome()).add(replay(recording))
+        if recording.rule in names:
+            recorded.setdefault(recording.rule, Outcome()).add(replay(recording))
     print(f"{'':28}{'oracle':>17}{'mmasim':>34}{'recorded':>18}")
     print(
         f"{'preset':28}{'cases':>9}{'wrong':>8}{'instr.':>9}{'cases':>11}{'wrong':>7}{'known':>7}"
@@ -54,7 +63,7 @@ def table(oracle_count: int, mmasim_count: int, seed: int) -> int:
     )
     failed = False
     messages = []
-    for name in list_rules():
+    for name in names:
         judged = against_oracle.compare(get_rule(name), oracle_count, seed)
         simulated = simulators.Comparison()
         own = [c for c in configurations if c.rule == name]

@@ -215,6 +215,9 @@ def document() -> str:
         "stand-in, which says nothing about the machine.",
         "",
         *_table(["name", "what is known"], ([f"`{rule.name}`", rule.source] for rule in unverified)),
+        "",
+        "Float64 units (FP64 of NVIDIA tensor cores, and of AMD CDNA1 to CDNA3: chains of fused multiply-adds,",
+        "to nearest even) have no rule: running values are Float32 or narrower.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from rule_inputs import random_rule
 
 import refmodel as mx
-from refmodel.accumulate import AccumulationRule, get_rule, list_rules
+from refmodel.accumulate import AccumulationRule, SecondAlignment, get_rule, list_rules
+from refmodel.accumulate.presets.riscv import riscv_ime
 from refmodel.blocks import Blocks
 from refmodel.errors import CodeRangeError, DefinitionError, ShapeError
 from refmodel.formats import E2M1, E4M3, E5M2, E8M0, FLOAT16, FloatFormat, IntegerFormat
-from refmodel.operands import Elements, Operand
+from refmodel.operands import OPERAND_FORMATS, Elements, Operand
 from refmodel.oracle import machines, rules
 from refmodel.oracle.codes import encode
 from refmodel.oracle.fixed import FP16, FP32, UNIT, Value, decoded, round_to, round_to_grid
@@ -205,6 +206,127 @@ def test_zero_and_dropped_running_value_in_the_second_alignment_of_cdna3():
         cases = Cases(element, element, a, b, np.array([c], np.uint32))
         expected = oracle_bits(cases, lambda x, y, start: machines.dot(rule.name, x, y, start))
         assert model_bits(rule, cases).tolist() == expected.tolist() == [0]
+
+
+# --------------------------------------------------------------------------------------------------
+# Found by rules drawn at random
+# --------------------------------------------------------------------------------------------------
+
+
+def judged(
+    rule: AccumulationRule,
+    element: str,
+    codes: list[tuple[int, int]],
+    c: int = 0,
+    scales: tuple[list[int], list[int]] | None = None,
+) -> int:
+    """Return the bits of the model's dot product of element codes, with E8M0 scales or none; judged, too."""
+    fmt = OPERAND_FORMATS[element]
+    kind = np.uint8 if fmt.bits <= 8 else np.uint16
+    a, b = (np.array([[pair[i] for pair in codes]], kind).reshape(1, len(codes)) for i in range(2))
+    cases = Cases(fmt, fmt, a, b, np.array([c], np.uint32))
+    if scales is not None:
+        of_a, of_b = (np.array([s], np.uint8) for s in scales)
+        block = len(codes) // len(scales[0])
+        cases = replace(cases, scale=E8M0, block=block, scales_a=of_a, scales_b=of_b)
+    got = model_bits(rule, cases)
+    assert got.tolist() == oracle_bits(cases, lambda x, y, start: rules.dot(rule, x, y, start)).tolist()
+    return int(got[0])
+
+
+ONE, MINUS_ONE, MINUS_ZERO = 0x38, 0xB8, 0x80  # E4M3
+T_FDPA = get_rule("nv_hopper_fp8_fast")
+
+
+def test_an_empty_group_aligns_the_running_value_alone():
+    """K = 0: one empty group under group_size "all", no group under another."""
+    whole = replace(T_FDPA, group_size="all", align_bits=7, acc_format="fp32", zero_sign="ieee")
+    assert judged(whole, "e4m3", [], 0x00B87E8C) == 0x00B80000
+    assert judged(replace(whole, exp_floor=-119), "e4m3", [], 0x00B87E8C) == 0x00B80000  # no term is zero
+    assert judged(replace(whole, exp_floor=-119, floor_when="always"), "e4m3", [], 0x00B87E8C) == 0x00800000
+    assert judged(replace(whole, group_size=32), "e4m3", [], 0x00B87E8C) == 0x00B87E8C
+    assert judged(whole, "e4m3", [], 0x80000000) == 0x80000000
+    assert judged(replace(whole, acc_in_align=False), "e4m3", [], 0x80000000) == 0  # c + (+0)
+    cdna3 = replace(get_rule("amd_cdna3_fp16"), group_size="all")
+    assert judged(cdna3, "float16", [], 0x3F800001) == 0x3F800001
+    narrow = replace(get_rule("gaudi1_bf16"), acc_format="bf16", layout="contiguous", nan_pattern=0x7FC0)
+    assert judged(replace(narrow, acc_in_align=True), "bfloat16", [], 0x3F810001) == 0x3F810000
+
+
+def test_only_the_initial_value_is_flushed_to_plus_zero():
+    """CDNA2: c = -0 becomes +0, a running value that a group leaves as -0 stays."""
+    rule = get_rule("amd_cdna2_bf16")
+    tiny = [(0x8001, 0x3F80), (0x8001, 0x3F80)]  # elements that are flushed to +0
+    small = [(0x8080, 0x3F00), (0x8080, 0x3F00)]  # products that are flushed to -0
+    assert judged(rule, "bfloat16", tiny, 0x80000000) == 0
+    assert judged(rule, "bfloat16", small, 0x80000000) == 0
+    # -1.5 * 2**-126 + 2**-126 is flushed to -0 by the first group, and the second adds -0
+    assert judged(rule, "bfloat16", [(0x0080, 0x3F80), (0, 0), *small], 0x80C00000) == 0x80000000
+
+
+def test_bulk_normalisation_makes_plus_zero_of_products_that_are_minus_zero():
+    """2.6 of the rule's source: zero is +0; so is -0 + (+0)."""
+    minus = [(MINUS_ZERO, ONE)] * 32
+    scales = ([127], [127])
+    assert judged(get_rule("riscv_ime32_rvbna_frm"), "e4m3", minus, 0x80000000, scales) == 0
+    assert judged(get_rule("riscv_ime16_rvbna_xct"), "e4m3", minus, 0x80000000, scales) == 0
+    assert judged(get_rule("riscv_ime32_exact_frm"), "e4m3", minus, 0x80000000, scales) == 0x80000000
+    with pytest.raises(DefinitionError, match="psm=1 with frm='RD'"):
+        riscv_ime(32, 1, frm="RD")
+
+
+def test_a_zero_of_an_exact_sum_under_rounding_down():
+    rule = replace(get_rule("exact_fp32"), acc_round="RD")
+    scales = ([127], [127])
+    assert judged(rule, "e4m3", [(0, 0)] * 32, 0, scales) == 0
+    assert judged(rule, "e4m3", [(0, 0)] * 31 + [(MINUS_ZERO, 0)], 0, scales) == 0x80000000
+    assert judged(rule, "e4m3", [(ONE, ONE)] * 16 + [(ONE, MINUS_ONE)] * 16, 0, scales) == 0x80000000
+    halves = [(ONE, ONE)] * 16 + [(ONE, MINUS_ONE)] * 16
+    assert judged(rule, "e4m3", halves, 0, ([127, 127], [127, 127])) == 0x80000000
+
+
+def test_a_zero_block_times_a_factor_under_rounding_down():
+    rule = replace(get_rule("riscv_ime16_exact_frm"), group_round=None, acc_round="RD")
+    assert judged(rule, "e4m3", [(0, 0)] * 32, 0, ([5], [37])) == 0
+    assert judged(rule, "e4m3", [(MINUS_ZERO, 0)] * 32, 0, ([5], [37])) == 0x80000000
+
+
+def test_partial_sums_without_elements_have_no_zero():
+    stage = SecondAlignment(reference="grid", dot_bits=24, c_bits=26)
+    rule = replace(get_rule("amd_cdna3_fp16"), layout="round_robin_4", group_size=2, stage2=stage)
+    assert judged(rule, "float16", [(0x8000, 0x3C00)] * 2, 0x80000000) == 0x80000000
+    assert judged(rule, "float16", [(0x8000, 0x3C00)] * 2, 0) == 0
+
+
+def test_dequantised_elements_far_apart_are_added_exactly():
+    """2**100 + 2**-100, to odd: the small one sets the last bit."""
+    rule = replace(
+        get_rule("exact_fp32"), scale_apply="dequant_inputs", dequant_format="fp32", acc_round="RTO"
+    )
+    for size in ("all", 32):
+        far = judged(
+            replace(rule, group_size=size), "e4m3", [(ONE, ONE)] * 32, 0, ([177, 77], [177, 77])
+        )
+        assert far == 0x73800001
+
+
+def test_groups_of_dequantised_elements_may_cross_blocks():
+    rule = replace(get_rule("exact_fp32"), scale_apply="dequant_inputs", dequant_format="fp32")
+    late = replace(rule, group_size=32, acc_in_align=False, group_round="RNE")
+    assert judged(late, "e4m3", [(ONE, ONE)] * 32, 0, ([127, 128], [127, 127])) == 0x42400000  # 48
+
+
+def test_partial_sums_far_apart_keep_what_is_between_them():
+    """Even elements sum to -2**60, odd ones to 2**-40: rounded up at 10 bits, that is -2**60 + 2**50."""
+    rule = replace(
+        get_rule("amd_cdna3_fp8"),
+        elements=("bfloat16",),
+        stage2=SecondAlignment(dot_bits=10, dot_round="RU", c_bits=24),
+    )
+    codes = [(0xDD80, 0x3F80), (0x2B80, 0x3F80), *[(0, 0)] * 14]
+    assert judged(rule, "bfloat16", codes) == 0xDD7FC000
+    with pytest.raises(DefinitionError, match="the bits of stage2"):
+        judged(replace(rule, stage2=SecondAlignment(dot_bits=46, c_bits=24)), "bfloat16", codes)
 
 
 TENSOR_SCALES = [1.0, 0.0078125, 448 / 6, 1e-30, 3e38, 1e-45]

@@ -141,7 +141,8 @@ class AccumulationRule:
        alone; then nan_pattern.
 
     A run without elements has no group and its result is the running value, unless group_size is ``all``:
-    then it has one empty group.
+    then it has one empty group. Step 6 rounds what that leaves: the running value alone, aligned to its own
+    exponent, if acc_in_align; else the running value and a sum of products that is +0.
 
     Attributes:
         name: The name used in every public call, file and report.
@@ -170,9 +171,9 @@ class AccumulationRule:
             products, rounded by acc_round to acc_format, is one leaf.
         layout: Which elements of a group share a partial sum (element i of the group): ``contiguous``: all;
             ``even_odd``: i mod 2; ``round_robin_4``: i mod 4; ``pairs``: i div 2. ``fused``: each partial sum
-            is aligned on its own, and stage2 combines them. Chains: each partial sum is a chain from +0; for
-            ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added as in
-            ``tree_adjacent``, beginning with result (L mod n) and going round.
+            that has elements is aligned on its own, and stage2 combines them. Chains: each partial sum is a
+            chain from +0; for ``pair_sum_chain`` the layout deals pairs, not elements. The n results are added
+            as in ``tree_adjacent``, beginning with result (L mod n) and going round.
         order: ``fused``: the exact sum of the aligned terms (of the terms, if align_bits is None).
             ``fma_chain``: s = round(s + p_i), one rounding each, element after element, from the running
             value if acc_in_align, else from +0. ``pair_sum_chain``: s = round(s + round(p_2i + p_2i+1)).
@@ -215,8 +216,9 @@ class AccumulationRule:
         dequant_format: Format of a scaled element, for ``dequant_inputs``; its exponents replace the
             element's. Overflow is Inf.
 
-        daz: Subnormal elements count as zero; daz_c: a subnormal running value does, when a group begins.
-            Zeros themselves count as subnormal here.
+        daz: Subnormal elements count as zero; daz_c: a subnormal value that a run starts at does, before its
+            first group; what a group hands to the next is the business of ftz. Zeros themselves count as
+            subnormal here.
         daz_sign: That zero: ``keep`` its sign, or ``plus``.
         ftz: A result of rounding that is non-zero and below the smallest normal number of its format (after
             rounding on the grid of its format, subnormals included) becomes zero.

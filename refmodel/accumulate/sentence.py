@@ -50,7 +50,7 @@ def _inputs(rule: AccumulationRule) -> str:
     if rule.input_drop_bits:
         words.append(f"the low {rule.input_drop_bits} bits of elements are dropped")
     if rule.daz or rule.daz_c:
-        what = " and ".join(["elements"] * rule.daz + ["running values"] * rule.daz_c)
+        what = " and ".join(["elements"] * rule.daz + ["initial values"] * rule.daz_c)
         words.append(f"subnormal {what} count as {'+0' if rule.daz_sign == 'plus' else 'zero of their sign'}")
     if rule.dequant_format:
         words.append(f"elements are multiplied by their scale in {_FORMATS[rule.dequant_format]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from refmodel.accumulate.rule import AccumulationRule
+from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
 from refmodel.errors import DefinitionError
 from refmodel.oracle.fixed import (
     FP32,
@@ -69,7 +69,7 @@ def next_value(rule: AccumulationRule, group: Sequence[Pair], running: Value) ->
     else:
         group_sum = _ordered(rule, [term.value for term in products], running)
         if rule.acc_in_align:
-            return group_sum
+            return rounded(rule, group_sum)
     return rounded(rule, total([running, _addend(rule, group, group_sum)], rule.acc_round))
 
 
@@ -204,12 +204,13 @@ def _second_alignment(rule: AccumulationRule, products: Sequence[Term], c: Value
     if special is not None:
         return special
     parts, exponents = [], []
-    for places in _deal(rule, len(products)):
+    for places in filter(None, _deal(rule, len(products))):
         terms = [products[i] for i in places]
         largest = _largest_exponent(rule, terms)
         parts.append(_products_sum(rule, _aligned(rule, terms, largest)))
         if largest is not None:
             exponents.append(largest)
+    parts = parts or [ZERO]  # of an empty group
     acc_emin = TARGETS[rule.acc_format].emin
     of_c = exponent(c, acc_emin)
     of_dot = max(exponents, default=None)
@@ -290,7 +291,8 @@ def _addend(rule: AccumulationRule, group: Sequence[Pair], group_sum: Value) -> 
     if rule.group_round is not None:
         group_sum = rounded(rule, group_sum, rule.group_round, rule.group_format)
     first = group[0] if group else FILLING
-    if any(pair.block not in (first.block, -1) for pair in group) and rule.scale_apply != "product_exponent":
+    crosses = any(pair.block not in (first.block, -1) for pair in group)
+    if crosses and rule.scale_apply in MULTIPLIES_SUM:
         raise DefinitionError(f"rule {rule.name!r}: a group of {rule.group_size} crosses a block")
     scale_a, scale_b = first.a.scale, first.b.scale
     match rule.scale_apply:

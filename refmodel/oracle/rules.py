@@ -163,10 +163,11 @@ def _add_float32(x: Value, y: Value) -> Value:
 
 def _run(rule: AccumulationRule, pairs: Sequence[Pair], c: Value) -> Value:
     """Group after group; the last one filled up."""
+    groups = _groups(rule, pairs)
     running = c
-    for group in _groups(rule, pairs):
-        if rule.daz_c:
-            running = flush(running, TARGETS[rule.acc_format].emin, rule.daz_sign)
+    if rule.daz_c and groups:
+        running = flush(running, TARGETS[rule.acc_format].emin, rule.daz_sign)
+    for group in groups:
         running = next_value(rule, group, running)
     return running
 

@@ -31,10 +31,13 @@ def check_bounds(rule: AccumulationRule, size: int, largest_product: float) -> N
         bits = rule.align_bits + int(np.log2(max(1, size) * largest_product * 4)) + 2
     else:
         bits = rule.align_bits + 2 + (size + 1).bit_length()
+        if rule.stage2 is not None:  # whose sum is rounded to odd first: two bits more
+            stage = rule.stage2
+            bits = max(bits, max(stage.part_bits or 0, stage.dot_bits, stage.c_bits) + 4 + (size + 1).bit_length())
     if bits > 53:
         raise DefinitionError(
             f"rule {rule.name!r}: aligned sums of {size} products need {bits} bits, 53 is the most; "
-            "lower align_bits or group_size"
+            f"lower align_bits{', the bits of stage2' if rule.stage2 else ''} or group_size"
         )
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
 from refmodel.blocks import Blocks
-from refmodel.formats import ElementFormat, ScaleFormat
+from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, ElementFormat, ScaleFormat
 from refmodel.operands import Operand
 from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
 from refmodel.summation.exact import exact_group_sums, float32_group_sums, has_signed_zeros, whole_sums
-from refmodel.summation.late import add_second_aligned, addends
+from refmodel.summation.late import add_second_aligned, addends, empty_group, rounded_group_sum
 from refmodel.summation.pairs import Pair, with_special
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import chain_steps, extend_chain, group_value, rounded_products
@@ -26,6 +26,7 @@ _BATCH = 1 << 15
 # Elements of both operands decoded at a time; more where one contraction may take them all.
 _DECODED = 1 << 16
 _DECODED_WHOLE = 1 << 19
+_DEQUANTISED = {"fp32": FLOAT32, "e8m13": FLOAT32, "fp16": FLOAT16, "bf16": BFLOAT16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,12 @@ class Run:
     def evaluate(self, start: int, stop: int, running: Array) -> Array:
         """Return the result of elements *start* to *stop* from *running* [*batch], float64 of acc_format."""
         rule, size = self.rule, self._group_size(start, stop)
-        if sums_exactly(rule) and rule.group_size == "all":
-            return self._whole_sum(start, stop, running)
+        if rule.daz_c and (stop > start or rule.group_size == "all"):
+            running = _flush(running, rule)
         if rule.group_size == "all" and stop == start:
-            return Rounder.of(rule).add(running, np.zeros(running.shape))
+            return empty_group(running, rule)
+        if rule.group_size == "all" and sums_exactly(rule):
+            return self._whole_sum(start, stop, running)
         for pair, groups in self._chunks(start, stop, size, _DECODED):
             if rule.acc_in_align:
                 running = self._in_align(pair, groups, size, running)
@@ -87,7 +90,10 @@ class Run:
             yield pair, len(pair.a.values) // size
 
     def _formats(self) -> tuple[tuple[ElementFormat, ElementFormat], tuple[ScaleFormat, ScaleFormat] | None]:
-        """Element formats, and scale formats where scales enter the products."""
+        """Formats that hold all elements, and scale formats where scales enter the products."""
+        if self.rule.dequant_format is not None:
+            fmt = _DEQUANTISED[self.rule.dequant_format]
+            return (fmt, fmt), None
         formats = _element(self.a), _element(self.b)
         if self.rule.scale_apply != "product_exponent":
             return formats, None
@@ -99,20 +105,22 @@ class Run:
         """The whole run is one group of exact products."""
         rule = self.rule
         rounder = Rounder.of(rule)
-        in_align = rule.acc_in_align
         block = self.a.format.block_size if isinstance(self.a, Blocks) else 32
         terms = [np.full(running.shape, 0.0 if rule.zero_sign == "from_plus" else -0.0)]
-        running = _flush(running, rule) if rule.daz_c else running
+        all_plus = np.ones(running.shape, np.bool_)
         left = stop - start
         for pair, groups in self._chunks(start, stop, block, _DECODED_WHOLE):
             portions = _portions(groups, running.size)
             found = whole_sums(pair, *self._formats(), rule, groups, block, left, portions)
             left -= groups * block
             terms = add_terms(terms, found)
-        if in_align:
-            return rounder.add(running, *terms)
+            if rule.acc_round == "RD":
+                all_plus &= np.logical_and.reduce([(t == 0) & ~np.signbit(t) for t in found])
+        if rule.acc_round == "RD" and has_signed_zeros(rule):
+            zero = np.logical_and.reduce([term == 0 for term in terms])
+            terms = [np.where(zero, np.where(all_plus, 0.0, -0.0), term) for term in terms]
         if rule.group_round is not None:
-            terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+            terms = [rounded_group_sum(terms, rule)]
         return rounder.add(running, *terms)
 
     def _in_align(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
@@ -120,22 +128,16 @@ class Run:
         rounder = Rounder.of(rule)
         if rule.order == "pair_sum_chain":
             for group in range(groups):
-                running = _flush(running, rule) if rule.daz_c else running
                 products = rounded_products(pair.groups(group, 1, size).without_axis(1), rule)
                 running = extend_chain(running, chain_steps(products, rule, rounder), rounder)
             return running
         if rule.order == "fma_chain":
-            step = size if rule.daz_c else groups * size
-            for start in range(0, groups * size, step):
-                running = _flush(running, rule) if rule.daz_c else running
-                for first, count in _portions(step, running.size):
-                    part = pair.groups(start + first, count, 1).without_axis(0)
-                    running = extend_chain(running, rounded_products(part, rule), rounder)
+            for first, count in _portions(groups * size, running.size):
+                part = pair.groups(first, count, 1).without_axis(0)
+                running = extend_chain(running, rounded_products(part, rule), rounder)
             return running
         for group in range(groups):
             part = pair.groups(group, 1, size).without_axis(1)
-            if rule.daz_c:
-                running = _flush(running, rule)
             if rule.align_bits is None:
                 terms = exact_group_sums(pair, *self._formats(), rule, group, 1, size)
                 terms = [term[0] for term in terms]
@@ -200,7 +202,7 @@ class Run:
         """Whether groups are exact sums, rounded to Float32 to nearest even and added as that."""
         rule = self.rule
         exact = sums_exactly(rule) and rule.group_round == "RNE" and rule.group_format in (None, "fp32")
-        plain = rule.zero_sign == "from_plus" and not rule.daz_c and not rule.dot_shift
+        plain = rule.zero_sign == "from_plus" and not rule.dot_shift
         return exact and plain and rule.scale_apply == "product_exponent"
 
     def _float32_blocks(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
@@ -215,14 +217,12 @@ class Run:
         rule = self.rule
         is_rounded = rule.group_round is not None
         is_rounded |= rule.order != "fused" and rule.scale_apply != "fp32_factor"
-        if is_rounded and rounder.is_float32 and not rule.daz_c:
+        if is_rounded and rounder.is_float32:
             single, (addend,) = running.astype(np.float32), terms
             for each in addend.astype(np.float32):
                 single += each
             return single.astype(np.float64)
         for position in range(len(terms[0])):
-            if rule.daz_c:
-                running = _flush(running, rule)
             if is_rounded:
                 running = rounder.add_rounded(running, terms[0][position])
             else:
@@ -256,8 +256,6 @@ class Run:
             value = _with_signed_zeros(value, part.elements(lane), rule)
             parts.append((value, exponent))
         for position in range(count):
-            if rule.daz_c:
-                running = _flush(running, rule)
             running = add_second_aligned(
                 [(value[position], exponent[position]) for value, exponent in parts],
                 np.zeros(running.shape) if special is None else special[position],
@@ -300,6 +298,6 @@ def _portions(groups: int, products: int) -> Iterator[tuple[int, int]]:
 
 
 def _flush(running: Array, rule: AccumulationRule) -> Array:
-    """Count subnormal running values as zero (daz_c)."""
+    """Count subnormal initial values as zero (daz_c)."""
     tiny = np.abs(running) < 2.0 ** smallest_normal_exponent(rule.acc_format)
     return np.where(tiny, np.copysign(0.0, running) if rule.daz_sign == "keep" else 0.0, running)

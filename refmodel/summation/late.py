@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule, SecondAlignment
 from refmodel.summation.aligned import running_exponent
-from refmodel.summation.decoded import NO_TERM, Scales
+from refmodel.summation.decoded import NO_TERM, ZERO, Scales
 from refmodel.summation.pairs import Pair
 from refmodel.summation.rounder import (
     Array,
@@ -31,7 +31,7 @@ def addends(
         rule: Its group_round and scale_apply count.
     """
     if rule.group_round is not None:
-        terms = [Rounder.of(rule, rule.group_format, rule.group_round).add(*terms)]
+        terms = [rounded_group_sum(terms, rule)]
     if scales is None or rule.scale_apply not in MULTIPLIES_SUM:
         return terms
     rounder = Rounder.of(rule)
@@ -48,6 +48,11 @@ def addends(
     if rule.scale_apply == "ldexp_then_add":
         return [_rounded_product(terms[0], factor, rounder)]
     return _exact_products(terms, factor)
+
+
+def rounded_group_sum(terms: list[Array], rule: AccumulationRule) -> Array:
+    """Return the sum of *terms*, whose zero sign acc_round decides, rounded by group_round to group_format."""
+    return Rounder.of(rule, rule.group_format, rule.group_round).round(Rounder.of(rule).total(*terms))
 
 
 def _left(a: Array, b: Array) -> Array:
@@ -76,6 +81,25 @@ def _exact_products(terms: list[Array], factor: Array) -> list[Array]:
     parts = [part for term in terms for part in multiply_exactly(term, finite)]
     special = ~np.isfinite(factor)
     return [np.where(special, whole, parts[0]), *(np.where(special, 0.0, part) for part in parts[1:])]
+
+
+def empty_group(running: Array, rule: AccumulationRule) -> Array:
+    """Return the running value after the one group, without elements, of a run without elements."""
+    rounder = Rounder.of(rule)
+    if rule.stage2 is not None:
+        no_products = np.zeros(running.shape), np.full(running.shape, ZERO, np.int64)
+        return add_second_aligned([no_products], np.zeros(running.shape), running, rule)
+    if not rule.acc_in_align:
+        return rounder.add(running, np.zeros(running.shape))
+    if rule.align_bits is not None:
+        finite = np.isfinite(running)
+        exponent = running_exponent(np.where(finite, running, 0.0), rule, zero=0)
+        if rule.exp_floor is not None and rule.floor_when == "always":
+            exponent = np.maximum(exponent, rule.exp_floor)
+        running = np.where(finite, to_grid(running, exponent - rule.align_bits, rule.align_round), running)
+    if rule.zero_sign == "from_plus" and rule.order == "fused":
+        return rounder.add(running, np.zeros(running.shape))
+    return rounder.round(running)
 
 
 def add_second_aligned(
@@ -125,7 +149,7 @@ def _second_aligned_sum(
         exponent = np.maximum(products, smallest)
         if stage.c_drop is not None:
             running = np.where(smallest < exponent - stage.c_drop, np.copysign(0.0, running), running)
-        whole = _plain_sum(sums, rule)
+        whole = Rounder.of(rule).total(*sums)  # parts on grids of their own may need more than 53 bits
         terms = [
             to_grid(running, exponent - stage.c_bits, stage.c_round),
             to_grid(whole, exponent - stage.dot_bits, stage.dot_round),

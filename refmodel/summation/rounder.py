@@ -162,12 +162,16 @@ class Rounder:
 
         The terms may be infinite or NaN. An exact zero is -0 if all terms are -0, under RD unless all are +0.
         """
+        return self.round(self.total(*terms))
+
+    def total(self, *terms: Array) -> Array:
+        """Return the exact sum of the terms, rounded to odd, with the zero sign of `add`."""
         total = odd_sum(terms)
         if self.mode == "RD" and self.zero_sign != "always_plus":
             # float64 addition gives +0 for x - x, RD gives -0.
             plus = np.logical_and.reduce([(t == 0) & ~np.signbit(t) for t in terms])
             total = np.where((total == 0) & ~plus, -0.0, total)
-        return self.round(total)
+        return total
 
 
 def odd_sum(terms: Sequence[Array]) -> Array:
@@ -236,8 +240,8 @@ def multiply_exactly(x: Array, y: Array) -> list[Array]:
     product: Array = x * y
     (x_high, x_low), (y_high, y_low) = _split(x), _split(y)
     error = x_low * y_low - (((product - x_high * y_high) - x_low * y_high) - x_high * y_low)
-    # -0 is the zero that changes no sum, not even a zero one.
-    return [product, np.where(np.isfinite(product) & (error != 0), error, -0.0)]
+    # A zero of the product's sign leaves the sign of a zero sum as the product alone has it, under RD, too.
+    return [product, np.where(np.isfinite(product) & (error != 0), error, np.copysign(0.0, product))]
 
 
 def _split(x: Array) -> tuple[Array, Array]:

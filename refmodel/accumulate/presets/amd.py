@@ -30,7 +30,8 @@ def amd_rules() -> list[AccumulationRule]:
         daz_sign="plus",
         ftz=True,
         scale_apply="epilogue_tensor",
-        source=f"{MMASIM}; AMD MIOpen documentation for flushing; NaN bits not established",
+        source=f"{MMASIM}; AMD MIOpen documentation for flushing. Subnormal elements and initial values become "
+        "+0, and by the code so does -0; a running value of -0 stays. NaN bits not established",
         confidence="B+",
     )
     cdna3 = AccumulationRule(
@@ -97,6 +98,7 @@ def amd_rules() -> list[AccumulationRule]:
             nan_pattern=0xFFC00000,
             scale_apply="epilogue_tensor",
             confidence="B",
-            source="ROCm rocjitsu gfx12_dot.h, characterised on R9700",
+            source="ROCm rocjitsu gfx12_dot.h, characterised on R9700. Our reading: a zero product has no part in "
+            "the grid of its pair, and a pair of two none in the common grid",
         ),
     ]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from refmodel.accumulate.presets.common import IME
 from refmodel.accumulate.rule import AccumulationRule, AccumulatorFormat, Rounding
+from refmodel.errors import DefinitionError
 
 
 def rvbna(size: int, acc_round: Rounding = "RTO") -> AccumulationRule:
@@ -43,10 +44,17 @@ def riscv_ime(
         rnd: Rounding of the group's sum: frm, to odd, or none ("xct").
         frm: The dynamic rounding mode.
         acc_format: Format C of the accumulator.
+
+    Raises:
+        DefinitionError: If *psm* is 1 and *frm* is ``RD``: bulk normalisation returns +0 for zero, whatever the
+            rounding, while ``from_plus`` makes -0 of products that cancel.
     """
     align: dict[str, Any] = {}
     if psm:
+        if frm == "RD":
+            raise DefinitionError("riscv_ime: psm=1 with frm='RD' has no rule: no zero_sign says what a zero sum is")
         align = {
+            "zero_sign": "from_plus",
             "term_exponent": "clamped_sum",
             "align_bits": 23 + ceil(log2(size)),
             "align_round": "RTO",
