@@ -22,7 +22,7 @@ _BEAM = 5
 _STEPS = 8
 _NEAREST = 2
 _WRONG = 6
-_PAIRED_ELEMENTS = 400_000
+_PAIRED_ELEMENTS = 150_000
 
 _NARROW: tuple[AccumulatorFormat, ...] = ("fp16", "bf16")
 
