@@ -50,9 +50,7 @@ class Unit(Protocol):
     name: str
     places: int
 
-    def product(
-        self, a: Elements, b: Elements, *, fast: bool, out: str = "float32"
-    ) -> NDArray[np.float32]:
+    def product(self, a: Elements, b: Elements, *, fast: bool, out: str = "float32") -> NDArray[np.float32]:
         """Return a [M, K] times the transpose of b [N, K], as Float32s that hold values of *out*."""
 
 
@@ -239,7 +237,9 @@ def run_experiments(unit: Unit, rules: dict[bool, AccumulationRule]) -> list[Row
     return found
 
 
-def run_random(unit: Unit, rules: dict[bool, AccumulationRule], count: int, seed: int = 1) -> list[tuple[str, int, int]]:
+def run_random(
+    unit: Unit, rules: dict[bool, AccumulationRule], count: int, seed: int = 1
+) -> list[tuple[str, int, int]]:
     """Return for E9, by kind, dot products and how many differ.
 
     At least *count* each with and without fast accumulation, of several lengths, of all codes and of narrow ranges;
@@ -309,7 +309,9 @@ def _unit(given: argparse.Namespace) -> tuple[Unit | None, Sequence[str]]:
     try:
         import torch
     except ImportError:
-        raise MxError("torch is not installed; install a build of it for CUDA, or try the script with --stand-in") from None
+        raise MxError(
+            "torch is not installed; install a build of it for CUDA, or try the script with --stand-in"
+        ) from None
     if not torch.cuda.is_available():
         raise MxError("torch finds no CUDA device; run this where there is one, or try the script with --stand-in")
     capability = torch.cuda.get_device_capability()

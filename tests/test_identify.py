@@ -68,7 +68,7 @@ def test_the_fields_of_ada_are_established_and_what_fp8_cannot_show_is_left_open
         {"acc_round": "RNE"},
         {"group_size": 8, "nan_pattern": 0xFFC00001},
         {"acc_in_align": False, "acc_format": "bf16", "nan_pattern": 0x7FC1},
-    ][: None if FULL else 3],
+    ][: None if FULL else 2],
 )
 def test_a_rule_that_is_no_preset_is_recovered(change):
     rule = replace(get_rule(ADA), name="other", **change)
@@ -142,7 +142,7 @@ def test_a_sum_in_sorted_order_fits_no_rule_and_is_refuted_by_a_small_input():
 
 
 def test_a_fault_in_a_preset_is_found_and_the_preset_named_as_nearest():
-    found = identify(stuck_lane, Interface(E5M2, E5M2, lengths=(32, 128)))
+    found = identify(stuck_lane, Interface(E5M2, E5M2, lengths=(32,)))
     assert found.status == "none"
     nearest = found.counterexamples[0]
     assert nearest.rule.startswith(ADA)
@@ -261,7 +261,7 @@ def _answer(file: Path, target: Path) -> None:
 
 def test_rounds_through_files_end_as_the_function_does(tmp_path, capsys):
     directory, answers = tmp_path / "probes", tmp_path / "answers.hex"
-    command = ["identify", "--a", "e5m2", "--lengths", "32,128", "--write-probes", str(directory)]
+    command = ["identify", "--a", "e5m2", "--lengths", "32", "--write-probes", str(directory)]
     assert main(command) == 3
     code = 3
     for number in range(1, 30):
@@ -271,7 +271,7 @@ def test_rounds_through_files_end_as_the_function_does(tmp_path, capsys):
             break
     output = capsys.readouterr().out
     assert code == 0
-    assert str(identify(oracle_box(ADA), FP8)) in output
+    assert str(identify(oracle_box(ADA), Interface(E5M2, E5M2, lengths=(32,)))) in output
     lines = (directory / "round_001.hex").read_text().splitlines()
     with np.load(directory / "round_001.npz") as stored:
         k = sorted(int(name[1:-2]) for name in stored.files if name.endswith("_c"))[0]

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refmodel.accumulate import AccumulationRule
 from refmodel.accumulate.rule import AccumulatorFormat
@@ -21,6 +22,7 @@ _BEAM = 5
 _STEPS = 8
 _NEAREST = 2
 _WRONG = 6
+_PAIRED_ELEMENTS = 150_000
 
 _NARROW: tuple[AccumulatorFormat, ...] = ("fp16", "bf16")
 
@@ -87,19 +89,26 @@ def _best(scores: dict[AccumulationRule, Score], count: int) -> Rules:
 def two_away(evidence: Evidence, rule: AccumulationRule) -> Rules:
     """Return rules that give every answer, two changes away from one that does not.
 
-    Two changes are combined if on each of a few wrong answers one of them has an effect.
+    Two changes are combined if on each of a few wrong answers one of them has an effect, those first that put most of
+    these right by themselves; fewer of them if the inputs are long.
     """
     hard = [(p.take(rows[:_WRONG]), bits[rows[:_WRONG]]) for p, bits, rows in evidence.wrong(rule)[:2]]
-    effects = []
+    wanted = np.concatenate([bits for _, bits in hard])
+    before = np.concatenate([predicted(rule, probes) for probes, _ in hard])
+    effects: list[tuple[int, Change, NDArray[np.bool_]]] = []
     for change in changes_of(rule, evidence.interface):
         changed = _changed(rule, change, evidence.interface)
         if changed is not None:
-            effect = [predicted(changed, probes) != predicted(rule, probes) for probes, _ in hard]
-            effects.append((change, np.concatenate(effect)))
+            own = np.concatenate([predicted(changed, probes) for probes, _ in hard])
+            effects.append((int((own == wanted).sum()), change, own != before))
+    effects.sort(key=lambda each: -each[0])
+    pairs = [
+        (first, second)
+        for (_, first, effect_1), (_, second, effect_2) in combinations(effects, 2)
+        if first.keys() != second.keys() and (effect_1 | effect_2).all()
+    ]
     found: dict[AccumulationRule, None] = {}
-    for (first, effect_1), (second, effect_2) in combinations(effects, 2):
-        if first.keys() == second.keys() or not (effect_1 | effect_2).all():
-            continue
+    for first, second in pairs[: _PAIRED_ELEMENTS // sum(probes.length for probes, _ in hard)]:
         both = _changed(rule, {**first, **second}, evidence.interface)
         if both is not None and all((predicted(both, p) == bits).all() for p, bits in hard) and evidence.fits(both):
             found[both] = None

@@ -148,6 +148,8 @@ def _grid(interface: Interface) -> Iterator[AccumulationRule]:
             if bits in (7, 10, 13):
                 changes.append({**in_align, "acc_format": "e8m13"})
         changes += [{"group_size": size}, {"group_size": size, "acc_in_align": False}]
+        changes += [{"group_size": size, "acc_round": "RZ"}]
+        changes += [{"group_size": size, "acc_round": "RZ", "acc_format": "e8m13"}]
         changes.append({"group_size": size, "acc_in_align": False, "group_round": "RNE"})
         changes += [{"group_size": size, **structure} for structure in STRUCTURES]
     if interface.scale is not None:
