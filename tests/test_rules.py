@@ -507,6 +507,12 @@ def test_contradictions_are_refused_with_the_reason(changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_second_alignment_needs_products_aligned_by_their_own_exponents():
+    changes = {"term_exponent": "scale_only", "scale_apply": "group_exponent", "overflow": "ieee"}
+    with pytest.raises(mx.DefinitionError, match="not 'scale_only'"):
+        replace(get_rule("amd_cdna3_fp16"), **changes)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -399,6 +399,10 @@ def _contradictions(rule: AccumulationRule) -> list[tuple[bool, str]]:
             "term_exponent 'scale_only' and scale_apply 'group_exponent' go together",
         ),
         (
+            rule.term_exponent == "scale_only" and rule.stage2 is not None,
+            "stage2 takes sums of products that were aligned by their own exponents, not 'scale_only'",
+        ),
+        (
             rule.inner_group > 1 and not (tree or rule.term_exponent == "scale_only"),
             "inner_group is for term_exponent 'scale_only' and for trees",
         ),
