@@ -9,8 +9,9 @@ from typing import NamedTuple, TypeAlias
 
 from refmodel.errors import DefinitionError
 
-# Elements worked on at a time: their float64 temporaries stay within a level-2 cache.
-TILE_ELEMENTS = 1 << 16
+# Elements worked on at a time: enough to make the cost of a numpy call small beside its work, and few enough that
+# the temporaries of the widest path, a dozen float64 arrays, take some 20 MiB a thread.
+TILE_ELEMENTS = 1 << 18
 
 Index: TypeAlias = tuple[slice, ...]
 
