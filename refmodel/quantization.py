@@ -121,9 +121,10 @@ class _Work:
 
     def quantize(self, tile: Tile) -> None:
         """Choose the scales of whole blocks, and encode the elements."""
-        amax = block_amax(self._values(tile), self.options)
+        values = self._values(tile)
+        amax = block_amax(values, self.options)
         self.scales[tile.scales] = choose_scales(amax, self.format, self.options, self.tensor_scale)
-        self.encode(tile)
+        self._encode(tile, values)
 
     def update_amax(self, tile: Tile, amax: NDArray[np.float64]) -> None:
         """Take the largest magnitude of parts of blocks into account."""
@@ -132,12 +133,15 @@ class _Work:
 
     def encode(self, tile: Tile) -> None:
         """Encode elements whose scales are there."""
-        values, randoms = self._values(tile), None
+        self._encode(tile, self._values(tile))
+
+    def _encode(self, tile: Tile, values: NDArray[Any]) -> None:
         if self.is_float32:
             self.codes[tile.codes] = encode_float32_blocks(
                 values, self.scales[tile.scales], self.format, self.options, self.tensor_scale
             )
             return
+        randoms = None
         if self.randoms is not None:
             randoms = _as_blocks(self.randoms[tile.columns], values.shape, np.float64)
         self.codes[tile.codes] = encode_blocks(
