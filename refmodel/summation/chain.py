@@ -17,6 +17,7 @@ from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, 
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
 from refmodel.summation.exact import exact_group_sums, float32_group_sums, has_signed_zeros, whole_sums
 from refmodel.summation.late import add_second_aligned, addends, empty_group, rounded_group_sum
+from refmodel.summation.narrow import narrow_plan
 from refmodel.summation.pairs import Pair, with_special
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import chain_steps, extend_chain, group_value, rounded_products
@@ -56,6 +57,12 @@ class Run:
             return empty_group(running, rule)
         if rule.group_size == "all" and sums_exactly(rule):
             return self._whole_sum(start, stop, running)
+        plan = narrow_plan(rule, self.a, self.b)
+        if plan is not None:
+            rows = self.rows_a, self.rows_b
+            found = plan.evaluate(self.a, self.b, rows, (start, stop), running, self.outer)
+            if found is not None:
+                return found
         for pair, groups in self._chunks(start, stop, size, _DECODED):
             if rule.acc_in_align:
                 running = self._in_align(pair, groups, size, running)
