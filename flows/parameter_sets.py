@@ -25,16 +25,16 @@ class ParameterSet:
         unit: The module.
         shown: Parameter names and values as written: ``{"AFormat": "E4M3"}``.
         title: What it is a member of.
-        synthesis: Whether `make synth` measures it.
+        synthesis: What `make synth` measures of it, of `flows.synthesis.measure.KINDS`.
     """
 
     unit: str
     shown: Mapping[str, int | str] = field(hash=False)
     title: str = ""
-    synthesis: bool = False
+    synthesis: tuple[str, ...] = ()
 
     @property
-    def values(self) -> dict[str, int | str]:
+    def values(self) -> dict[str, int]:
         """The parameters as a tool takes them."""
         return {name: rtl.parameter_value(value) for name, value in self.shown.items()}
 
@@ -77,7 +77,7 @@ def _members(where: str, table: Mapping[str, Any]) -> list[ParameterSet]:
     members = []
     for choice in itertools.product(*axes):
         shown = {name: value for part in choice for name, value in part.items()}
-        member = ParameterSet(table["unit"], shown, table.get("title", ""), table.get("synthesis", False))
+        member = ParameterSet(table["unit"], shown, table.get("title", ""), tuple(table.get("synthesis", ())))
         _ = member.values  # every value must be one
         members.append(member)
     return members
