@@ -32,6 +32,7 @@ class StreamDriver:
         self._edge = RisingEdge(dut.clk_i)
         self._valid, self._ready = dut.valid_i, dut.ready_o
         self._data = [dut.a_elements_i, dut.a_scale_i, dut.b_elements_i, dut.b_scale_i]
+        dut.c_i.value = 0  # no accumulator input yet
         self._marks = [dut.first_i, dut.last_i] if marks_blocks else []
         filler = "X" if cocotb.SIM_NAME.startswith("Icarus") else "1"
         self._filler = [(port, LogicArray(filler * len(port))) for port in self._data + self._marks]
