@@ -28,11 +28,11 @@ from refmodel.errors import DefinitionError, MxError
 WAIVERS = Path(__file__).with_name("lint_waivers.toml")
 
 VERIBLE_RULES = (
-    "explicit-begin", "legacy-generate-region", "legacy-genvar-declaration", "mismatched-labels",
-    "numeric-format-string-style", "one-module-per-file", "port-name-suffix", "proper-parameter-declaration",
-    "signal-name-style",
+    "explicit-begin", "line-length=length:110", "legacy-generate-region", "legacy-genvar-declaration",
+    "mismatched-labels", "numeric-format-string-style", "one-module-per-file", "port-name-suffix",
+    "proper-parameter-declaration", "signal-name-style",
 )  # fmt: skip
-"""Rules of Verible that hold in rtl/ beside those it has on by default (100 columns, gen_ labels, and so on)."""
+"""Rules of Verible that hold in rtl/ beside those it has on by default (gen_ labels, named ports, and so on)."""
 
 TOOLS = ("verilator", "slang", "verible")
 _PRAGMA = re.compile(r"verilator\s+lint_off|verilog_lint:\s*waive|slang\s+lint_off")
