@@ -48,8 +48,8 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 ## JOBS=N                 processes (default: all cores)
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
 
-lint: $(VENV)/.test  ## Verilator -Wall over rtl/ for all formats, ruff, mypy
-	@$(BIN)/python -m cocotb_tests.lint
+lint: $(VENV)/.test  ## Verilator -Wall, slang and Verible over rtl/, ruff and mypy over Python; silent when clean
+	@$(BIN)/python -m flows.lint
 	@$(BIN)/ruff check --quiet . && $(BIN)/mypy --no-error-summary
 
 clean:  ## remove build/ and .venv
