@@ -112,18 +112,12 @@ class StreamMonitor:
         rows, unknown = [], None
         for index, result in enumerate(self.results):
             try:
-                rows.append(
-                    b"".join(
-                        [
-                            value.to_unsigned().to_bytes(size, "little")
-                            for value, size in zip(result, sizes, strict=True)
-                        ]
-                    )
-                )
+                values = [value.to_unsigned() for value in result]
             except ValueError:
                 name, value = next(each for each in zip(self._names, result, strict=True) if not each[1].is_resolvable)
                 unknown = f"{name} is {value} in result {index} of this stream; every bit must be 0 or 1"
                 break
+            rows.append(b"".join([value.to_bytes(size, "little") for value, size in zip(values, sizes, strict=True)]))
         words = np.frombuffer(b"".join(rows), "<u4").astype(np.uint32)
         return words.reshape(len(rows), sum(sizes) // 4), unknown
 

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from cocotb_tests.mismatch import WrongDot, operand_lines, result_lines
 from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
 from cocotb_tests.packing import Codes
-from refmodel.accumulate import AccumulationRule, to_dict
+from refmodel import oracle
+from refmodel.accumulate import AccumulationRule, get_rule, to_dict
 from refmodel.blocks import Blocks
 from refmodel.conformance import Configuration, Description, OperandPair
 from refmodel.conformance.configuration import element_of
+from refmodel.formats import E8M0, BlockFormat
+from refmodel.operands import Operand
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
 from refmodel.vectors.files import read_vectors, write_vectors
 
 _REPORTED_BLOCKS = 4
-_GARBAGE_SEED = 0x6D78
 
 
 class DotItems(Items):
@@ -76,7 +78,8 @@ class DotItems(Items):
         last = np.repeat(vectors.last, beats)
         first = np.repeat(np.concatenate([[True], vectors.last[:-1]]), beats)
         inputs["last"], inputs["first"] = last[:, None].astype(np.uint8), first[:, None].astype(np.uint8)
-        if vectors.c is not None:
+        inputs["c"] = np.zeros((n, 1), np.uint32)
+        if getattr(vectors, "c", None) is not None:
             blocks = np.diff(vectors.bounds)
             inputs["c"] = np.repeat(np.repeat(vectors.c, blocks), beats)[:, None]
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results[:, None]})
@@ -95,16 +98,27 @@ class DotItems(Items):
         pairs = list(zip(*(_oracle_blocks(each, where) for each in (vectors.a, vectors.b)), strict=True))
         return WrongDot(
             pairs,
-            vectors.rule,
+            get_rule(vectors.rule),
             int(vectors.results[dot]),
             seen,
-            c=0 if vectors.c is None else int(vectors.c[dot]),
+            c=0 if getattr(vectors, "c", None) is None else int(vectors.c[dot]),
             has_scales=isinstance(vectors.a, Blocks),
         )
 
 
 def _shifts(parts: Sequence[Planes]) -> NDArray[np.int64]:
     return np.cumsum([0, *(int(part.bounds[-1]) for part in parts[:-1])])
+
+
+def _oracle_blocks(operand: Operand, where: slice) -> list[oracle.Block]:
+    codes = operand.codes[where].tolist()
+    if isinstance(operand, Blocks):
+        return [
+            oracle.Block(operand.format, s, tuple(c))
+            for s, c in zip(operand.scales[where].tolist(), codes, strict=True)
+        ]
+    fmt = BlockFormat(operand.format.name, operand.format, E8M0)
+    return [oracle.Block(fmt, E8M0.bias, tuple(row)) for row in codes]
 
 
 class DotFamily(Family):
@@ -138,7 +152,7 @@ class DotFamily(Family):
         for number, pair in enumerate(pairs):
             vectors = make_dot_vectors(
                 pair.a, pair.b, rule=_rule(configuration), multi_block=self._multi_block,
-                initial_values="c" in description.ports, count=-(-request.count // len(pairs)),
+                count=-(-request.count // len(pairs)),
                 seed=request.seed, tensors=request.tensors,
             )  # fmt: skip
             write_vectors(vectors, directory / str(number))
