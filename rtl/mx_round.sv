@@ -1,4 +1,5 @@
-// Rounds an exact sign-magnitude number to a number format: the only rounder of this library.
+// Rounds an exact sign-magnitude number to a number format: the only rounder of this library, with its
+// last step, mx_round_pack.
 //
 //   result_o = the number of format Result nearest to, ties to even (Mode NearestEven), or next to
 //              and not above in magnitude (TowardZero),
@@ -44,8 +45,6 @@ module mx_round #(
   localparam int MantissaBits = mx_pkg::number_mantissa_bits(Result);
   localparam int FieldBits = mx_pkg::number_exponent_bits(Result);
   localparam int SignificandBits = MantissaBits + 1;
-  localparam int Largest = mx_pkg::number_largest(Result);
-  localparam int LargestField = Largest >> MantissaBits;
 
   // Room: places from the top bit of the magnitude down to that of the smallest normal number's
   // hidden bit. Where it can be negative, Headroom zeros above make up for it; beyond
@@ -65,8 +64,6 @@ module mx_round #(
   localparam int SumBits = 1 + $clog2((1 << (ExponentBits - 1)) + TopBound);
   localparam int NeededBits = (ShiftBits > FieldBits) ? ShiftBits + 1 : FieldBits + 2;
   localparam int RoomBits = (SumBits > NeededBits) ? SumBits : NeededBits;
-  // Sign off, one bit for the carry in.
-  localparam int CodeBits = FieldBits + MantissaBits + 1;
 
   ///////////////
   // Normalise //
@@ -99,67 +96,27 @@ module mx_round #(
   // Round //
   ///////////
 
-  logic                                hidden;  // set for a normal number, clear for the others
-  logic                                is_odd, guard;
-  logic [RestBits-1:0]                 rest;
-  logic                                rest_is_ones, sticky, round_up;
-  logic signed [RoomBits-1:0]          field;
-  logic                                is_too_large;
-  logic [CodeBits-1:0]                 code;
+  logic [RestBits-1:0]        rest;
+  logic signed [RoomBits-1:0] field;
 
-  assign hidden = normalised[Bits-1];
-  assign is_odd = normalised[RestBits+1];
-  assign guard  = normalised[RestBits];
-  assign rest   = normalised[RestBits-1:0];
+  assign rest  = normalised[RestBits-1:0];
+  assign field = room - $signed(RoomBits'(shift)) + RoomBits'(1);
 
   // With increment_i the rest stands for rest + 1: never zero, and a whole guard unit if all ones.
-  assign rest_is_ones = increment_i && (&rest);
-  assign sticky       = increment_i || (|rest);
-
-  // guard sticky | below the result's LSB          guard | and a whole guard unit below
-  //   0     0    | none: exact                       0   | exactly half a unit: to even
-  //   0     1    | below half a unit: down           1   | a whole unit: exact, up
-  //   1     0    | exactly half a unit: to even
-  //   1     1    | above half a unit: up
-  always_comb begin
-    if (Mode == mx_pkg::TowardZero) begin
-      round_up = guard && rest_is_ones;
-    end else if (rest_is_ones) begin
-      round_up = guard || is_odd;
-    end else begin
-      round_up = guard && (sticky || is_odd);
-    end
-  end
-
-  // A carry out of the significand moves into the exponent field as it should: to the next binade,
-  // from the largest subnormal to the smallest normal number, or beyond the largest number.
-  assign field        = hidden ? room - $signed(RoomBits'(shift)) + RoomBits'(1) : '0;
-  assign code         = ((CodeBits'(field) << MantissaBits)
-      | CodeBits'(normalised[Bits-2 -: MantissaBits])) + CodeBits'(round_up);
-  assign is_too_large = field > RoomBits'(LargestField);
-  assign overflow_o   = is_too_large || code > CodeBits'(Largest);
-
-  //////////
-  // Pack //
-  //////////
-
-  logic                sign;
-  logic [CodeBits-2:0] magnitude;
-
-  assign sign = sign_i && Result != mx_pkg::Ue4m3;
-
-  if (mx_pkg::number_has_inf(Result) != 0) begin : gen_inf
-    // What rounds up to the field of Inf has no mantissa: it is Inf already.
-    assign magnitude = is_too_large ? (CodeBits-1)'(Largest + 1) : code[CodeBits-2:0];
-  end else begin : gen_largest
-    assign magnitude = overflow_o ? (CodeBits-1)'(Largest) : code[CodeBits-2:0];
-  end
-
-  if (mx_pkg::number_pad_bits(Result) > 0) begin : gen_padded
-    assign result_o = {sign, magnitude, {mx_pkg::number_pad_bits(Result){1'b0}}};
-  end else begin : gen_whole
-    assign result_o = {sign, magnitude};
-  end
+  mx_round_pack #(
+    .FieldBits(RoomBits),
+    .Result   (Result),
+    .Mode     (Mode)
+  ) u_pack (
+    .sign_i,
+    .significand_i(normalised[Bits-1 -: SignificandBits]),
+    .guard_i      (normalised[RestBits]),
+    .sticky_i     (increment_i || (|rest)),
+    .carry_i      (increment_i && (&rest)),
+    .field_i      (field),
+    .result_o,
+    .overflow_o
+  );
 
 `ifndef SYNTHESIS
   initial begin

@@ -12,16 +12,17 @@ from cocotb_tests.mismatch import WrongDot, operand_lines, result_lines
 from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
 from cocotb_tests.packing import Codes
 from refmodel import oracle
-from refmodel.accumulate import AccumulationRule, get_rule, to_dict
+from refmodel.accumulate import AccumulationRule, to_dict
 from refmodel.blocks import Blocks
 from refmodel.conformance import Configuration, Description, OperandPair
 from refmodel.conformance.configuration import element_of
 from refmodel.formats import E8M0, BlockFormat
 from refmodel.operands import Operand
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
-from refmodel.vectors.files import read_vectors, write_vectors
+from refmodel.vectors.files import read_dot_vectors, write_vectors
 
 _REPORTED_BLOCKS = 4
+_GARBAGE_SEED = 0x6D78
 
 
 class DotItems(Items):
@@ -78,10 +79,11 @@ class DotItems(Items):
         last = np.repeat(vectors.last, beats)
         first = np.repeat(np.concatenate([[True], vectors.last[:-1]]), beats)
         inputs["last"], inputs["first"] = last[:, None].astype(np.uint8), first[:, None].astype(np.uint8)
-        inputs["c"] = np.zeros((n, 1), np.uint32)
-        if getattr(vectors, "c", None) is not None:
-            blocks = np.diff(vectors.bounds)
-            inputs["c"] = np.repeat(np.repeat(vectors.c, blocks), beats)[:, None]
+        if vectors.c is not None:
+            # c counts with the first block; what comes with the others must not matter.
+            c = np.random.Generator(np.random.PCG64(_GARBAGE_SEED)).integers(0, 1 << 32, vectors.blocks, np.uint32)
+            c[vectors.bounds[:-1]] = vectors.c
+            inputs["c"] = np.repeat(c, beats)[:, None]
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results[:, None]})
 
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
@@ -98,10 +100,10 @@ class DotItems(Items):
         pairs = list(zip(*(_oracle_blocks(each, where) for each in (vectors.a, vectors.b)), strict=True))
         return WrongDot(
             pairs,
-            get_rule(vectors.rule),
+            vectors.rule,
             int(vectors.results[dot]),
             seen,
-            c=0 if getattr(vectors, "c", None) is None else int(vectors.c[dot]),
+            c=0 if vectors.c is None else int(vectors.c[dot]),
             has_scales=isinstance(vectors.a, Blocks),
         )
 
@@ -152,12 +154,12 @@ class DotFamily(Family):
         for number, pair in enumerate(pairs):
             vectors = make_dot_vectors(
                 pair.a, pair.b, rule=_rule(configuration), multi_block=self._multi_block,
-                count=-(-request.count // len(pairs)),
-                seed=request.seed, tensors=request.tensors,
+                initial_values="c" in description.ports, count=-(-request.count // len(pairs)), seed=request.seed,
+                tensors=request.tensors,
             )  # fmt: skip
             write_vectors(vectors, directory / str(number))
         if len(pairs) > 1:
-            sets = [read_vectors(directory / str(number)) for number in range(len(pairs))]
+            sets = [read_dot_vectors(directory / str(number)) for number in range(len(pairs))]
             total = sum(each.dots for each in sets)
             draws = np.random.Generator(np.random.PCG64(request.seed))
             # A set has a least size, and many of them are more than asked for: an even choice of all classes.
@@ -168,7 +170,7 @@ class DotFamily(Family):
 
     def read(self, configuration: Configuration, directory: Path) -> Items:
         pairs = configuration.pairs
-        sets = [read_vectors(directory / str(number)) for number in range(len(pairs))]
+        sets = [read_dot_vectors(directory / str(number)) for number in range(len(pairs))]
         return DotItems(pairs, sets, np.load(directory / "order.npy") if len(pairs) > 1 else None)
 
 
