@@ -21,7 +21,7 @@ from cocotb_tests.scoreboard import Scoreboard
 from cocotb_tests.settings import Settings
 from cocotb_tests.stimulus import Stimulus
 from cocotb_tests.units import get_unit
-from refmodel.vectors.files import read_vectors
+from refmodel.vectors.files import read_dot_vectors
 
 PERIOD_NS = 2
 WATCHDOG_CYCLES = 5 * LONGEST_STALL_CYCLES
@@ -35,7 +35,7 @@ RESET_CYCLES = 4
 def session() -> tuple[Settings, Stimulus, Scoreboard]:
     """Return settings, stimulus and scoreboard of this simulation, which all its tests share."""
     settings = Settings.from_environment()
-    vectors = read_vectors(settings.vectors)
+    vectors = read_dot_vectors(settings.vectors)
     scoreboard = Scoreboard(vectors, settings.replay, full_reports=settings.vector is not None)
     return settings, Stimulus(vectors), scoreboard
 

@@ -94,9 +94,9 @@ class Scoreboard:
             for i in range(where.start, where.stop)
         ]
         expected = int(self._vectors.results[dot])
-        wrong = WrongDot(pairs, self._vectors.rule, expected, seen)
+        wrong = WrongDot(pairs, self._vectors.rule.name, expected, seen)
         lines = [
-            f"MISMATCH {self.name(dot)}, rule {self._vectors.rule}, scenario {self._mismatches[dot]}",
+            f"MISMATCH {self.name(dot)}, rule {self._vectors.rule.name}, scenario {self._mismatches[dot]}",
             *operand_lines(wrong, self._max_blocks),
             *result_lines(wrong),
         ]

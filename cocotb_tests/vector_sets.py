@@ -12,7 +12,7 @@ import refmodel
 from cocotb_tests.units import FormatPair, Unit
 from refmodel.errors import MxError
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
-from refmodel.vectors.files import read_vectors, write_vectors
+from refmodel.vectors.files import read_dot_vectors, write_vectors
 from refmodel.vectors.pairs import TensorPair
 
 
@@ -37,7 +37,7 @@ def obtain_vectors(unit: Unit, pair: FormatPair, request: VectorRequest, directo
     key = _key(unit, pair, request)
     if stamp.is_file() and stamp.read_text() == key:
         try:
-            return read_vectors(directory)
+            return read_dot_vectors(directory)
         except MxError:
             pass  # damaged since: made again below
     stamp.unlink(missing_ok=True)

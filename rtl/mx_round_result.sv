@@ -46,14 +46,17 @@ module mx_round_result #(
   assign round_up = (Mode == mx_pkg::TowardZero) ? guard && ones
       : ones ? guard || mantissa[0] : guard && (sticky || mantissa[0]);
 
-  // One carry chain: the round bit comes in from below bit 0, the hidden bit at its place. One bit
-  // more than the code for the carry out.
-  logic [CodeBits+1:0] addend, sum;
-  logic [CodeBits:0]   code;
+  // One bit more than the code, for the carry out.
+  logic [CodeBits:0] code;
 
-  assign addend = (CodeBits+2)'({base, mantissa, round_up});
-  assign sum    = addend + (CodeBits+2)'({hidden, {MantissaBits{1'b0}}, round_up});
-  assign code   = sum[CodeBits+1:1];
+  mx_add #(
+    .Width(CodeBits + 1)
+  ) u_round (
+    .a_i    ((CodeBits+1)'({base, mantissa})),
+    .b_i    ((CodeBits+1)'({hidden, {MantissaBits{1'b0}}})),
+    .carry_i(round_up),
+    .sum_o  (code)
+  );
 
   //////////
   // Pack //
