@@ -8,13 +8,15 @@
 //
 // Toward zero only the exact whole unit counts. A carry out of the significand moves into the
 // exponent field as it should: to the next binade, from the largest subnormal to the smallest normal
-// number, or beyond the largest number. For that, base is the exponent field less 1, and the hidden
-// bit is added to it.
+// number, or beyond the largest number. With LessOne = 1 (as mx_round_normalise gives it) base is the
+// exponent field less 1, 0 if the hidden bit is clear, and the hidden bit is added to it; with
+// LessOne = 0 it is the exponent field itself, without meaning if the hidden bit is clear.
 //
 // Combinational.
 module mx_round_result #(
   parameter int Result = mx_pkg::Fp32,  // a number format id of mx_pkg
-  parameter int Mode = mx_pkg::NearestEven
+  parameter int Mode = mx_pkg::NearestEven,
+  parameter int LessOne = 1
 ) (
   input  logic                                     sign_i,
   input  logic [mx_pkg::rounding_bits(Result)-1:0] parts_i,
@@ -47,13 +49,18 @@ module mx_round_result #(
       : ones ? guard || mantissa[0] : guard && (sticky || mantissa[0]);
 
   // One bit more than the code, for the carry out.
-  logic [CodeBits:0] code;
+  logic [CodeBits:0]   code;
+  logic [BaseBits-1:0] field;
+  logic                one;
+
+  assign field = (LessOne != 0 || hidden) ? base : '0;
+  assign one   = LessOne != 0 && hidden;
 
   mx_add #(
     .Width(CodeBits + 1)
   ) u_round (
-    .a_i    ((CodeBits+1)'({base, mantissa})),
-    .b_i    ((CodeBits+1)'({hidden, {MantissaBits{1'b0}}})),
+    .a_i    ((CodeBits+1)'({field, mantissa})),
+    .b_i    ((CodeBits+1)'({one, {MantissaBits{1'b0}}})),
     .carry_i(round_up),
     .sum_o  (code)
   );
@@ -62,11 +69,11 @@ module mx_round_result #(
   // Pack //
   //////////
 
-  // The exponent field is base + 1: too large where base is at least that of the largest number.
+  // Too large is an exponent field above that of the largest number: base > or >= its field.
   logic is_too_large;
 
   always_comb begin
-    is_too_large = 1'b1;
+    is_too_large = LessOne != 0;
     for (int i = 0; i < BaseBits; i++) begin
       is_too_large = ((LargestField >> i) % 2 != 0) ? base[i] && is_too_large : base[i] || is_too_large;
     end
