@@ -30,8 +30,6 @@
 // seven bits of magnitude in units of 2^-6, all of them below the hidden bit 2^1.
 package mx_pkg;
 
-  // No unit uses all constants.
-
   // Format ids: values of the parameters AFormat and BFormat.
   localparam int E5M2 = 0;
   localparam int E4M3 = 1;
@@ -57,6 +55,12 @@ package mx_pkg;
   // Rounding, values of the parameter Mode.
   localparam int NearestEven = 0;
   localparam int TowardZero = 1;
+
+  // Conversion to MX: values of the parameters ScaleRule (A-1) and Overflow (A-14).
+  localparam int ScaleFloor = 0;        // from the largest power of two in the block
+  localparam int ScaleRceil = 1;        // the smallest scale under which no element is clamped
+  localparam int OverflowSaturate = 0;  // beyond the range: the largest number
+  localparam int OverflowInfNan = 1;    // Inf, or NaN where the format has no Inf; FP8 only
 
   localparam int BlockSize = 32;  // elements that share one scale (MX-5.2.1-c)
 
@@ -98,6 +102,18 @@ package mx_pkg;
       E2M3:    mantissa_bits = 3;
       E2M1:    mantissa_bits = 1;
       default: mantissa_bits = 0;
+    endcase
+  endfunction
+
+  // Exponent of the largest power of two (emax in MX-6.3-b, D-1).
+  function automatic int max_exponent(input int format);
+    case (format)
+      E5M2:    max_exponent = 15;
+      E4M3:    max_exponent = 8;
+      E3M2:    max_exponent = 4;
+      E2M3:    max_exponent = 2;
+      E2M1:    max_exponent = 2;
+      default: max_exponent = 0;
     endcase
   endfunction
 
@@ -251,6 +267,13 @@ package mx_pkg;
       E5M2:        number_inf = 32'h0000_007C;
       default:     number_inf = 32'h0000_0000;
     endcase
+  endfunction
+
+  // Between the halves of mx_round: width of the exponent, and of everything.
+  localparam int RoundingBaseBits = 14;
+
+  function automatic int rounding_bits(input int id);
+    rounding_bits = 1 + RoundingBaseBits + (1 + number_mantissa_bits(id)) + 3;
   endfunction
 
 endpackage
