@@ -1,8 +1,9 @@
-"""The parameter sets of the units: `parameter_sets.toml` read and multiplied out."""
+"""The parameter sets of the units: `parameter_sets.toml` multiplied out, and those of the DUT descriptions."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import rtl
+from refmodel.conformance.description import load_description
 from refmodel.errors import DefinitionError
 
 FILE = Path(__file__).with_suffix(".toml")
@@ -60,6 +62,23 @@ def read_parameter_sets(path: Path = FILE) -> list[ParameterSet]:
     return [
         each for number, table in enumerate(data["set"], 1) for each in _members(f"{path.name}: set {number}", table)
     ]
+
+
+def described_sets(most: int) -> list[ParameterSet]:
+    """Return the parameter sets of the configurations in rtl/*.toml, at most so many a file, spread evenly.
+
+    Raises:
+        DescriptionError: If a file is not a DUT description.
+    """
+    sets = []
+    for path in sorted(rtl.RTL.glob("*.toml")):
+        description = load_description(path)
+        values = [description.parameter_values(each) for each in description.configurations]
+        distinct = list({json.dumps(each, sort_keys=True): each for each in values}.values())
+        for index in range(min(most, len(distinct))):
+            shown = distinct[index * len(distinct) // min(most, len(distinct))]
+            sets.append(ParameterSet(description.design.top, shown))
+    return sets
 
 
 def _members(where: str, table: Mapping[str, Any]) -> list[ParameterSet]:

@@ -60,11 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def file_list() -> list[str]:
-    """Return what sv_bench/files.f must hold: the files of the unit and the bench, as paths from the root."""
-    return [path.relative_to(rtl.ROOT).as_posix() for path in (*rtl.sources_of("mx_dot"), BENCH)]
-
-
 def make_vectors(block_format: BlockFormat, count: int, seed: int, directory: Path) -> Path:
     """Make vectors for mx_dot in *directory* and return it.
 

@@ -1,11 +1,4 @@
+-y rtl
++libext+.sv
 rtl/mx_pkg.sv
-rtl/mx_adder_tree.sv
-rtl/mx_block_dot.sv
-rtl/mx_block_sum.sv
-rtl/mx_dot.sv
-rtl/mx_element_decode.sv
-rtl/mx_lane.sv
-rtl/mx_normalise.sv
-rtl/mx_pipe_stage.sv
-rtl/mx_round.sv
 sv_bench/mx_dot_tb.sv
