@@ -37,6 +37,10 @@ class FileError(MxError, ValueError):
     """A file that is missing, unreadable, damaged or lacks what was asked of it."""
 
 
+class DescriptionError(MxError, ValueError):
+    """A DUT description that is wrong, or that does not fit its design; the message names file, table, key."""
+
+
 class MissingPackageError(MxError, ImportError):
     """An optional package that is not installed; the message gives the command that installs it."""
 

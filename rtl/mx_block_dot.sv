@@ -157,19 +157,23 @@ module mx_block_dot #(
   logic                     negative;
   logic [MagnitudeBits-1:0] magnitude;
   logic [31:0]              rounded;
+  logic                     unused_zero, unused_overflow;
   logic [31:0]              result;
 
   assign negative  = stage2_sum[SumBits-1];
   assign magnitude = negative ? -stage2_sum[MagnitudeBits-1:0] : stage2_sum[MagnitudeBits-1:0];
 
-  mx_round_fp32 #(
+  mx_round #(
     .Width       (MagnitudeBits),
     .ExponentBits(ExponentBits)
   ) u_round (
     .sign_i        (negative),
     .magnitude_i   (magnitude),
+    .increment_i   (1'b0),
     .lsb_exponent_i(stage2_exponent),
-    .result_o      (rounded)
+    .result_o      (rounded),
+    .is_zero_o     (unused_zero),
+    .overflow_o    (unused_overflow)
   );
 
   always_comb begin

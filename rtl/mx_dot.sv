@@ -11,24 +11,29 @@
 // Reset: rst_ni, synchronous, active low; drops all blocks in flight and any offered while it is
 // low. Data registers are not reset.
 module mx_dot #(
-  parameter int AFormat = 1,
-  parameter int BFormat = 1
+  parameter int AFormat = 1,       // element format ids of mx_pkg
+  parameter int BFormat = 1,
+  parameter int Accumulate = 0,    // see mx_pkg
+  parameter int ResultFormat = 8,  // 8 Float32, 9 BF16, 10 FP16
+  parameter int Lanes = 32,        // elements of a block that come at a time: 1, 2, 4, 8, 16, 32
+  parameter int Depth = 3          // registers from the last beat of a block to its result
 ) (
-  input  logic                                                        clk_i,
-  input  logic                                                        rst_ni,
+  input  logic                                            clk_i,
+  input  logic                                            rst_ni,
 
   // Block pair, element 0 in the LSBs.
-  input  logic                                                        valid_i,
-  output logic                                                        ready_o,
-  input  logic [mx_pkg::BlockSize*mx_pkg::element_bits(AFormat)-1:0]  a_elements_i,
-  input  logic [mx_pkg::ScaleBits-1:0]                                a_scale_i,
-  input  logic [mx_pkg::BlockSize*mx_pkg::element_bits(BFormat)-1:0]  b_elements_i,
-  input  logic [mx_pkg::ScaleBits-1:0]                                b_scale_i,
+  input  logic                                            valid_i,
+  output logic                                            ready_o,
+  input  logic [Lanes*mx_pkg::element_bits(AFormat)-1:0]  a_elements_i,
+  input  logic [mx_pkg::ScaleBits-1:0]                    a_scale_i,
+  input  logic [Lanes*mx_pkg::element_bits(BFormat)-1:0]  b_elements_i,
+  input  logic [mx_pkg::ScaleBits-1:0]                    b_scale_i,
+  input  logic [31:0]                                     c_i,  // Float32
 
   // Float32 result.
-  output logic                                                        valid_o,
-  input  logic                                                        ready_i,
-  output logic [31:0]                                                 result_o
+  output logic                                            valid_o,
+  input  logic                                            ready_i,
+  output logic [mx_pkg::number_bits(ResultFormat)-1:0]    result_o
 );
 
   logic unused_tag;
@@ -52,5 +57,17 @@ module mx_dot #(
     .result_o,
     .tag_o(unused_tag)
   );
+
+  logic unused_c;
+
+  assign unused_c = |c_i;
+
+`ifndef SYNTHESIS
+  initial begin
+    if (Accumulate != 0 || ResultFormat != mx_pkg::Fp32 || Lanes != mx_pkg::BlockSize || Depth != 3) begin
+      $fatal(1, "mx_dot: parameter values other than the defaults are not there yet.");
+    end
+  end
+`endif
 
 endmodule

@@ -18,26 +18,31 @@
 // Reset: rst_ni, synchronous, active low; drops all blocks in flight, any offered while it is
 // low, and the unfinished vector. Data registers, the running value among them, are not reset.
 module mx_dot_general #(
-  parameter int AFormat = 1,
-  parameter int BFormat = 1
+  parameter int AFormat = 1,       // element format ids of mx_pkg
+  parameter int BFormat = 1,
+  parameter int Accumulate = 1,    // see mx_pkg
+  parameter int ResultFormat = 8,  // 8 Float32, 9 BF16, 10 FP16
+  parameter int Lanes = 32,        // elements of a block that come at a time: 1, 2, 4, 8, 16, 32
+  parameter int Depth = 4          // registers from the last beat of a block to its result
 ) (
-  input  logic                                                        clk_i,
-  input  logic                                                        rst_ni,
+  input  logic                                            clk_i,
+  input  logic                                            rst_ni,
 
   // Block pair, element 0 in the LSBs.
-  input  logic                                                        valid_i,
-  output logic                                                        ready_o,
-  input  logic                                                        first_i,
-  input  logic                                                        last_i,
-  input  logic [mx_pkg::BlockSize*mx_pkg::element_bits(AFormat)-1:0]  a_elements_i,
-  input  logic [mx_pkg::ScaleBits-1:0]                                a_scale_i,
-  input  logic [mx_pkg::BlockSize*mx_pkg::element_bits(BFormat)-1:0]  b_elements_i,
-  input  logic [mx_pkg::ScaleBits-1:0]                                b_scale_i,
+  input  logic                                            valid_i,
+  output logic                                            ready_o,
+  input  logic                                            first_i,
+  input  logic                                            last_i,
+  input  logic [Lanes*mx_pkg::element_bits(AFormat)-1:0]  a_elements_i,
+  input  logic [mx_pkg::ScaleBits-1:0]                    a_scale_i,
+  input  logic [Lanes*mx_pkg::element_bits(BFormat)-1:0]  b_elements_i,
+  input  logic [mx_pkg::ScaleBits-1:0]                    b_scale_i,
+  input  logic [31:0]                                     c_i,  // Float32
 
   // Float32 result, one a vector.
-  output logic                                                        valid_o,
-  input  logic                                                        ready_i,
-  output logic [31:0]                                                 result_o
+  output logic                                            valid_o,
+  input  logic                                            ready_i,
+  output logic [mx_pkg::number_bits(ResultFormat)-1:0]    result_o
 );
 
   logic        block_valid, block_ready;
@@ -100,5 +105,17 @@ module mx_dot_general #(
       running_q <= sum;
     end
   end
+
+  logic unused_c;
+
+  assign unused_c = |c_i;
+
+`ifndef SYNTHESIS
+  initial begin
+    if (Accumulate != 1 || ResultFormat != mx_pkg::Fp32 || Lanes != mx_pkg::BlockSize || Depth != 4) begin
+      $fatal(1, "mx_dot_general: parameter values other than the defaults are not there yet.");
+    end
+  end
+`endif
 
 endmodule

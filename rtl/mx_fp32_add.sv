@@ -59,6 +59,7 @@ module mx_fp32_add (
   logic                                   sign;
   logic signed [mx_pkg::ExponentBits-1:0] lsb_exponent;
   logic [31:0]                            rounded;
+  logic                                   unused_zero, unused_overflow;
 
   assign subtract  = larger[31] ^ smaller[31];
   assign magnitude = subtract ? {1'b0, larger_significand} - {1'b0, aligned}
@@ -67,14 +68,17 @@ module mx_fp32_add (
   // Field f has the significand LSB 2^(f - 127 - 23), and there are three bits below it.
   assign lsb_exponent = $signed({2'b00, larger_field}) - 10'sd153;
 
-  mx_round_fp32 #(
+  mx_round #(
     .Width       (SumBits),
     .ExponentBits(mx_pkg::ExponentBits)
   ) u_round (
     .sign_i        (sign),
     .magnitude_i   (magnitude),
+    .increment_i   (1'b0),
     .lsb_exponent_i(lsb_exponent),
-    .result_o      (rounded)
+    .result_o      (rounded),
+    .is_zero_o     (unused_zero),
+    .overflow_o    (unused_overflow)
   );
 
   // If either operand is NaN or Inf, the larger magnitude is.

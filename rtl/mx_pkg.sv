@@ -1,4 +1,6 @@
-// Numbers of the six OCP MX element formats (MX v1.0 section 5.3), as functions of a format id.
+// Numbers of the formats, and the ids of everything that a parameter chooses.
+//
+// Element formats, the six of OCP MX (MX v1.0 section 5.3):
 //
 //   id  format  bits  exponent  mantissa  bias  quantum exponent  largest offset  special codes
 //    0  E5M2      8         5         2    15               -16              29  Inf, NaN
@@ -14,6 +16,18 @@
 // of B is a whole number of grid units 2^(quantum_exponent(A) + quantum_exponent(B)).
 //
 // Largest significand: 2^(mantissa + 1) - 1 for a float, 128 for INT8 (the code 0x80 is -2.0).
+//
+// Number formats, what mx_round rounds to: the element formats, and
+//
+//   id  format  bits  exponent  mantissa  smallest normal  largest
+//    8  Fp32      32         8        23           2^-126   Inf above
+//    9  Bf16      16         8         7           2^-126   Inf above
+//   10  Fp16      16         5        10            2^-14   Inf above
+//   11  E8M13     32         8        13           2^-126   Inf above; a Float32 with 10 low zeros
+//   12  Ue4m3      8         4         3             2^-6   448; no sign, the top bit is 0
+//
+// All have subnormals. INT8 is among them as a number whose exponent field has no bits: a sign and
+// seven bits of magnitude in units of 2^-6, all of them below the hidden bit 2^1.
 package mx_pkg;
 
   // Format ids: values of the parameters AFormat and BFormat.
@@ -24,6 +38,29 @@ package mx_pkg;
   localparam int E2M1 = 4;
   localparam int INT8 = 5;
   localparam int FormatCount = INT8 + 1;
+
+  // Number format ids: values of the parameters ResultFormat, Result and AccFormat.
+  localparam int Fp32 = 8;
+  localparam int Bf16 = 9;
+  localparam int Fp16 = 10;
+  localparam int E8M13 = 11;
+  localparam int Ue4m3 = 12;
+
+  // Values of the parameter Accumulate, with the rule of the model.
+  localparam int AccumulateExact = 0;       // exact_fp32
+  localparam int AccumulateBlockAdd = 1;    // block32_fp32_add
+  localparam int AccumulateBlockFused = 2;  // block32_exact_fused
+  localparam int AccumulateAligned = 3;     // align and truncate: see the parameters of the unit
+
+  // Rounding, values of the parameter Mode.
+  localparam int NearestEven = 0;
+  localparam int TowardZero = 1;
+
+  // Conversion to MX: values of the parameters ScaleRule (A-1) and Overflow (A-14).
+  localparam int ScaleFloor = 0;        // from the largest power of two in the block
+  localparam int ScaleRceil = 1;        // the smallest scale under which no element is clamped
+  localparam int OverflowSaturate = 0;  // beyond the range: the largest number
+  localparam int OverflowInfNan = 1;    // Inf, or NaN where the format has no Inf; FP8 only
 
   localparam int BlockSize = 32;  // elements that share one scale (MX-5.2.1-c)
 
@@ -65,6 +102,18 @@ package mx_pkg;
       E2M3:    mantissa_bits = 3;
       E2M1:    mantissa_bits = 1;
       default: mantissa_bits = 0;
+    endcase
+  endfunction
+
+  // Exponent of the largest power of two (emax in MX-6.3-b, D-1).
+  function automatic int max_exponent(input int format);
+    case (format)
+      E5M2:    max_exponent = 15;
+      E4M3:    max_exponent = 8;
+      E3M2:    max_exponent = 4;
+      E2M3:    max_exponent = 2;
+      E2M1:    max_exponent = 2;
+      default: max_exponent = 0;
     endcase
   endfunction
 
@@ -127,6 +176,104 @@ package mx_pkg;
   function automatic int sum_bits(input int a_format, input int b_format);
     sum_bits = product_bits(a_format, b_format) + max_shift(a_format, b_format)
         + $clog2(BlockSize);
+  endfunction
+
+  // Width of the shift of mx_normalise: radix 4 digits, enough to shift every bit out.
+  function automatic int normalise_bits(input int width);
+    normalise_bits = 2 * (($clog2(width + 1) + 1) / 2);
+  endfunction
+
+  ////////////////////
+  // Number formats //
+  ////////////////////
+
+  function automatic int is_number(input int id);
+    is_number = ((id >= E5M2 && id <= INT8) || (id >= Fp32 && id <= Ue4m3)) ? 1 : 0;
+  endfunction
+
+  // Width of the exponent field; 0 for INT8.
+  function automatic int number_exponent_bits(input int id);
+    case (id)
+      Fp32, Bf16, E8M13: number_exponent_bits = 8;
+      Fp16:              number_exponent_bits = 5;
+      Ue4m3:             number_exponent_bits = 4;
+      default:           number_exponent_bits = exponent_bits(id);
+    endcase
+  endfunction
+
+  // Bits of the significand below the hidden bit.
+  function automatic int number_mantissa_bits(input int id);
+    case (id)
+      Fp32:    number_mantissa_bits = 23;
+      Bf16:    number_mantissa_bits = 7;
+      Fp16:    number_mantissa_bits = 10;
+      E8M13:   number_mantissa_bits = 13;
+      Ue4m3:   number_mantissa_bits = 3;
+      default: number_mantissa_bits = (is_integer(id) != 0) ? 7 : mantissa_bits(id);
+    endcase
+  endfunction
+
+  // Low bits of a code that are always zero.
+  function automatic int number_pad_bits(input int id);
+    number_pad_bits = (id == E8M13) ? 10 : 0;
+  endfunction
+
+  // Width of a code, sign included; Ue4m3 has a zero there.
+  function automatic int number_bits(input int id);
+    number_bits = 1 + number_exponent_bits(id) + number_mantissa_bits(id) + number_pad_bits(id);
+  endfunction
+
+  // Exponent of the smallest normal number, which is also that of the subnormals' hidden bit.
+  function automatic int number_min_exponent(input int id);
+    number_min_exponent = 2 - (1 << (number_exponent_bits(id) - 1));
+    if (number_exponent_bits(id) == 0) begin
+      number_min_exponent = 1;
+    end
+  endfunction
+
+  function automatic int number_has_inf(input int id);
+    number_has_inf = (id == Fp32 || id == Bf16 || id == Fp16 || id == E8M13) ? 1 : 0;
+  endfunction
+
+  // Exponent field and mantissa of the largest finite number, without sign and pad bits.
+  function automatic int number_largest(input int id);
+    number_largest = (1 << (number_exponent_bits(id) + number_mantissa_bits(id))) - 1;
+    if (number_has_inf(id) != 0 || id == E5M2) begin
+      number_largest = number_largest - (1 << number_mantissa_bits(id));  // the top field is Inf, NaN
+    end else if (id == E4M3 || id == Ue4m3) begin
+      number_largest = number_largest - 1;  // the top code is NaN
+    end
+  endfunction
+
+  // The quiet NaN without sign and payload, as a code right-aligned in 32 bits: the NaN of a
+  // ResultFormat. For element formats and Ue4m3 their NaN with the lowest code; 0 if there is none.
+  function automatic logic [31:0] number_nan(input int id);
+    case (id)
+      Fp32, E8M13: number_nan = 32'h7FC0_0000;
+      Bf16:        number_nan = 32'h0000_7FC0;
+      Fp16:        number_nan = 32'h0000_7E00;
+      E5M2:        number_nan = 32'h0000_007D;
+      E4M3, Ue4m3: number_nan = 32'h0000_007F;
+      default:     number_nan = 32'h0000_0000;
+    endcase
+  endfunction
+
+  // Positive Inf as a code right-aligned in 32 bits; 0 if the format has none.
+  function automatic logic [31:0] number_inf(input int id);
+    case (id)
+      Fp32, E8M13: number_inf = 32'h7F80_0000;
+      Bf16:        number_inf = 32'h0000_7F80;
+      Fp16:        number_inf = 32'h0000_7C00;
+      E5M2:        number_inf = 32'h0000_007C;
+      default:     number_inf = 32'h0000_0000;
+    endcase
+  endfunction
+
+  // Between the halves of mx_round: width of the exponent, and of everything.
+  localparam int RoundingBaseBits = 14;
+
+  function automatic int rounding_bits(input int id);
+    rounding_bits = 1 + RoundingBaseBits + (1 + number_mantissa_bits(id)) + 3;
   endfunction
 
 endpackage
