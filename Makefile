@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim sv-bench synth silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim waves sv-bench synth silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -44,6 +44,14 @@ sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_d
 ## LANES=N, DEPTH=N       parameters of the unit (default 32, 3)
 	@$(BIN)/python -m flows.sv_bench $(call option,--sim,SIM) $(call option,--formats,FORMATS) \
 	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--lanes,LANES) $(call option,--depth,DEPTH)
+
+waves: $(VENV)/.sim iverilog  ## play one vector alone and keep its waves, with a layout for GTKWave, in build/waves
+## VECTOR=N               number of the vector, as a report of `make sim` names it
+## UNIT=, FORMATS= ...    what names the configuration in `make sim`; COUNT=, SEED=, INPUT= the set
+	@$(BIN)/python -m flows.waves $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--vector,VECTOR)
 
 synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; what stands in docs/synthesis.json is not done again
 ## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
