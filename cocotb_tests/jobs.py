@@ -71,11 +71,13 @@ class Bench:
         sim: Name of the simulator, after `simulators.prepare`.
         version: What that returned.
         build_root: Directory for builds, logs and results.
+        waves: Whether every simulation leaves its signals in TOP.fst beside its build; Icarus only.
     """
 
     sim: str
     version: str
     build_root: Path
+    waves: bool = False
 
     def build(self, description: Description, configuration: Configuration) -> Path:
         """Build the design for a configuration if need be, and return the directory.
@@ -96,7 +98,8 @@ class Bench:
         if len(name) > _LONGEST_NAME:
             name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         directory = self.build_root / self.sim / name
-        simulators.build(self.sim, self.version, simulators.Job(description.design, ports, parameters), directory)
+        job = simulators.Job(description.design, ports, parameters, self.waves)
+        simulators.build(self.sim, self.version, job, directory)
         return directory
 
     def simulate(
@@ -135,7 +138,7 @@ class Bench:
         xml = simulators.run(
             self.sim, top=description.design.top, test_module=test_module or ",".join(modules),
             build_directory=build_directory, run_directory=run_directory, seed=seed,
-            environment=settings.environment(), log=log,
+            environment=settings.environment(), log=log, waves=self.waves,
         )  # fmt: skip
         vectors = items if vector is None else 1
         return judge(Outcome(description, configuration, vectors), sum(modules.values()), xml, result, log)
