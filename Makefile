@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim waves sv-bench synth silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim waves sv-bench synth docs silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -60,6 +60,9 @@ synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; wha
 ## LIMIT=N, JOBS=N        seconds a measurement (default 900), processes (default 2)
 	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
 	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
+
+docs: $(VENV)/.sim  ## write the datasheets in docs/units and docs/synthesis.md from headers, descriptions and figures
+	@$(BIN)/python -m flows.datasheets.run
 
 silicon: $(VENV)/.sim  ## replay results recorded from silicon through the model; every bit must match
 ## RECORDINGS=DIR         a folder with further recordings, of the layout in silicon/recordings.py

@@ -184,6 +184,7 @@ class StreamBench:
         self.result_ports = shared.results
         self._edge = RisingEdge(self.clock)
         self.driver = StreamDriver(dut, self.description, shared.stimulus.ports)
+        self._results = shared.results
         self.monitor = StreamMonitor(dut, self.description, shared.results)
         self._out_valid, self._out_ready = (
             getattr(dut, name) for name in (self.handshake.out_valid, self.handshake.out_ready)
@@ -234,6 +235,18 @@ class StreamBench:
     async def play_and_cut(self, items: NDArray[np.int64], scenario: Scenario, cycles: int) -> None:
         """Play *items* for so many clock cycles only; the results until then are judged."""
         await self._play(items, scenario, cut_after=cycles)
+
+    async def collect(self) -> list[dict[str, list[int]]]:
+        """Play every item at full rate, and return the codes of each result by role, unjudged.
+
+        Raises:
+            ProtocolError: If the stream breaks, or a result has bits that are neither 0 nor 1.
+        """
+        results, failure, _ = await self._stream(np.arange(self.stimulus.items), FULL_RATE, cut_after=None)
+        if failure:
+            raise ProtocolError(failure)
+        widths = {port: len(getattr(self._dut, port)) for port in self._results}
+        return [_codes(self.description, self.configuration, self._results, widths, row) for row in results]
 
     async def watch(self, cycles: int) -> int:
         """Offer nothing, take everything, and return how many results came in so many clock cycles."""

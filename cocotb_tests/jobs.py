@@ -166,7 +166,7 @@ def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outco
     except OSError:
         if ran != tests:
             failures.append(f"{ran} of {tests} tests ran; see {log}")
-        failures.append(f"the bench left no result: {_reason(xml, log)}")
+        failures.append(f"the bench left no result: {reason_of(xml, log)}")
         return Outcome(job.description, job.configuration, job.vectors, failures=failures)
     if bench.unfit:
         raise DescriptionError(f"{job.description.file}: {'; '.join(bench.unfit)}")
@@ -175,14 +175,14 @@ def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outco
     if bench.compared != job.vectors:
         failures.append(f"{bench.compared:,} of {job.vectors:,} vectors were compared")
     if failed and not (bench.mismatches or bench.failures):
-        failures.append(f"{failed} tests failed: {_reason(xml, log)}")
+        failures.append(f"{failed} tests failed: {reason_of(xml, log)}")
     return Outcome(
         job.description, job.configuration, job.vectors, bench.mismatches, bench.classes, bench.comparisons,
         bench.seconds, bench.reports, [*bench.failures, *failures],
     )  # fmt: skip
 
 
-def _reason(xml: Path, log: Path) -> str:
+def reason_of(xml: Path, log: Path) -> str:
     """What the first failed test says, and where the log is."""
     if xml.is_file():
         for failure in ElementTree.parse(xml).getroot().iter("failure"):
