@@ -78,21 +78,21 @@ module mx_dot_multi #(
   localparam int SideBits = 2 + 32 + 3 + ExponentBits;
 
   // Exponent of a unit of a widened element.
-  localparam logic signed [ExponentBits-1:0] E5M2Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E5M2);
-  localparam logic signed [ExponentBits-1:0] E4M3Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E4M3);
-  localparam logic signed [ExponentBits-1:0] E3M2Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E3M2);
-  localparam logic signed [ExponentBits-1:0] E2M3Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E2M3);
-  localparam logic signed [ExponentBits-1:0] E2M1Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E2M1);
-  localparam logic signed [ExponentBits-1:0] INT8Unit = mx_pkg::wide_quantum_exponent(mx_pkg::INT8);
+  localparam int E5M2Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E5M2);
+  localparam int E4M3Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E4M3);
+  localparam int E3M2Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E3M2);
+  localparam int E2M3Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E2M3);
+  localparam int E2M1Unit = mx_pkg::wide_quantum_exponent(mx_pkg::E2M1);
+  localparam int INT8Unit = mx_pkg::wide_quantum_exponent(mx_pkg::INT8);
 
   function automatic logic signed [ExponentBits-1:0] unit_exponent(input logic [2:0] format);
     case (format)
-      3'(mx_pkg::E5M2): unit_exponent = E5M2Unit;
-      3'(mx_pkg::E4M3): unit_exponent = E4M3Unit;
-      3'(mx_pkg::E3M2): unit_exponent = E3M2Unit;
-      3'(mx_pkg::E2M3): unit_exponent = E2M3Unit;
-      3'(mx_pkg::E2M1): unit_exponent = E2M1Unit;
-      default:          unit_exponent = INT8Unit;
+      3'(mx_pkg::E5M2): unit_exponent = ExponentBits'(E5M2Unit);
+      3'(mx_pkg::E4M3): unit_exponent = ExponentBits'(E4M3Unit);
+      3'(mx_pkg::E3M2): unit_exponent = ExponentBits'(E3M2Unit);
+      3'(mx_pkg::E2M3): unit_exponent = ExponentBits'(E2M3Unit);
+      3'(mx_pkg::E2M1): unit_exponent = ExponentBits'(E2M1Unit);
+      default:          unit_exponent = ExponentBits'(INT8Unit);
     endcase
   endfunction
 
@@ -207,14 +207,13 @@ module mx_dot_multi #(
   logic                     below_zero, negative;
   logic [MagnitudeBits-1:0] magnitude;
   logic [31:0]              rounded;
-  logic                     unused_overflow;
+  logic                     sum_is_zero, unused_overflow;
   logic [31:0]              block_dot;
 
   // Of a negative sum the complement, and one more unit for the rounder to count.
   assign below_zero = stage2_sum[SumBits-1];
   assign magnitude  = stage2_sum[MagnitudeBits-1:0] ^ {MagnitudeBits{below_zero}};
-  // A zero sum must not look negative; the complement of a negative one is never zero below.
-  assign negative   = (stage2_is_negated && stage2_sum != '0) ^ below_zero;
+  assign negative   = stage2_is_negated ^ below_zero;
 
   mx_round #(
     .Width       (MagnitudeBits),
@@ -225,6 +224,7 @@ module mx_dot_multi #(
     .increment_i   (below_zero),
     .lsb_exponent_i(stage2_exponent),
     .result_o      (rounded),
+    .is_zero_o     (sum_is_zero),
     .overflow_o    (unused_overflow)
   );
 
@@ -234,7 +234,7 @@ module mx_dot_multi #(
     end else if (stage2_is_inf) begin
       block_dot = {stage2_inf_sign, mx_pkg::Fp32Inf};
     end else begin
-      block_dot = rounded;
+      block_dot = {rounded[31] && !sum_is_zero, rounded[30:0]};
     end
   end
 

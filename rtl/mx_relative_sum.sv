@@ -6,11 +6,6 @@
 // subtracts where they differ, and hands the sign of its left side on beside its sum. So signs cost a
 // gate a node; the last of them meets the sum where its magnitude is taken anyway.
 //
-//   agree   left + right = left - ~right - 1
-//   differ  left - right = left -  right - 0
-//
-// is one subtraction left - (right ^ agree) - agree, the last term as an extra bit below.
-//
 // Width: |a node| is below the sum of the magnitudes below it, so each level needs one bit more than
 // the one before and the first another for its sign.
 //
@@ -48,16 +43,22 @@ module mx_relative_sum #(
 
       for (genvar n = 0; n < Nodes; n++) begin : gen_nodes
 
-        logic            agree;
+        logic            differ;
         logic [Bits-2:0] left, right;
-        logic [Bits:0]   difference;
 
         assign left        = gen_level[l-1].sums[(2*n)*(Bits-1) +: Bits-1];
         assign right       = gen_level[l-1].sums[(2*n+1)*(Bits-1) +: Bits-1];
-        assign agree       = gen_level[l-1].negative[2*n] == gen_level[l-1].negative[2*n+1];
-        assign difference  = {left[Bits-2], left, 1'b0}
-            - {{right[Bits-2], right} ^ {Bits{agree}}, agree};
-        assign sums[n*Bits +: Bits] = difference[Bits:1];
+        assign differ = gen_level[l-1].negative[2*n] != gen_level[l-1].negative[2*n+1];
+
+        mx_add #(
+          .Width(Bits)
+        ) u_add (
+          .a_i    ({left[Bits-2], left}),
+          .b_i    ({right[Bits-2], right} ^ {Bits{differ}}),
+          .carry_i(differ),
+          .sum_o  (sums[n*Bits +: Bits])
+        );
+
         assign negative[n] = gen_level[l-1].negative[2*n];
 
       end
