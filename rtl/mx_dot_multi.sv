@@ -228,13 +228,18 @@ module mx_dot_multi #(
     .overflow_o    (unused_overflow)
   );
 
+  // A zero sum is +0 whatever the signs of its terms.
+  logic [31:0] zero_sign;
+
+  assign zero_sign = {sum_is_zero, 31'd0};
+
   always_comb begin
     if (stage2_is_nan) begin
       block_dot = mx_pkg::Fp32Nan;
     end else if (stage2_is_inf) begin
       block_dot = {stage2_inf_sign, mx_pkg::Fp32Inf};
     end else begin
-      block_dot = {rounded[31] && !sum_is_zero, rounded[30:0]};
+      block_dot = rounded & ~zero_sign;
     end
   end
 

@@ -102,8 +102,9 @@ module mx_matmul_tile #(
 `ifndef SYNTHESIS
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      assert (unit_ready == {Rows*Columns{ready_o}} && unit_valid == {Rows*Columns{valid_o}})
-      else $error("mx_matmul_tile: the units have left lockstep.");
+      if (!(unit_ready == {Rows*Columns{ready_o}} && unit_valid == {Rows*Columns{valid_o}})) begin
+        $error("mx_matmul_tile: the units have left lockstep.");
+      end
     end
   end
 
