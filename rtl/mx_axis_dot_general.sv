@@ -30,23 +30,22 @@ module mx_axis_dot_general #(
   parameter int ResultFormat = 8,  // 8 Float32, 9 BF16, 10 FP16
   parameter int Depth = 4          // registers of mx_dot_general, at least 1
 ) (
-  input  logic                                                    aclk,
-  input  logic                                                    aresetn,
+  input  logic                                                                  aclk,
+  input  logic                                                                  aresetn,
 
-  input  logic                                                    s_axis_tvalid,
-  output logic                                                    s_axis_tready,
-  input  logic [48+mx_pkg::BlockSize*(mx_pkg::element_bits(AFormat)
-                   +mx_pkg::element_bits(BFormat))-1:0]           s_axis_tdata,
-  input  logic                                                    s_axis_tlast,
+  input  logic                                                                  s_axis_tvalid,
+  output logic                                                                  s_axis_tready,
+  input  logic [48+mx_pkg::block_bits(AFormat)+mx_pkg::block_bits(BFormat)-1:0] s_axis_tdata,
+  input  logic                                                                  s_axis_tlast,
 
-  output logic                                                    m_axis_tvalid,
-  input  logic                                                    m_axis_tready,
-  output logic [mx_pkg::number_bits(ResultFormat)-1:0]            m_axis_tdata,
-  output logic                                                    m_axis_tlast
+  output logic                                                                  m_axis_tvalid,
+  input  logic                                                                  m_axis_tready,
+  output logic [mx_pkg::number_bits(ResultFormat)-1:0]                          m_axis_tdata,
+  output logic                                                                  m_axis_tlast
 );
 
-  localparam int ABits = mx_pkg::BlockSize * mx_pkg::element_bits(AFormat);
-  localparam int BBits = mx_pkg::BlockSize * mx_pkg::element_bits(BFormat);
+  localparam int ABits = mx_pkg::block_bits(AFormat);
+  localparam int BBits = mx_pkg::block_bits(BFormat);
   localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
 
   logic first;

@@ -34,26 +34,25 @@ module mx_axis_matmul_tile #(
   parameter int ResultFormat = 8,  // 8 Float32, 9 BF16, 10 FP16
   parameter int Depth = 4          // registers of mx_dot_general, at least 1
 ) (
-  input  logic                                                        aclk,
-  input  logic                                                        aresetn,
+  input  logic                                                          aclk,
+  input  logic                                                          aresetn,
 
-  input  logic                                                        s_axis_tvalid,
-  output logic                                                        s_axis_tready,
-  input  logic [Rows*Columns*32+Rows*(8+mx_pkg::BlockSize*mx_pkg::element_bits(AFormat))
-                +Columns*(8+mx_pkg::BlockSize*mx_pkg::element_bits(BFormat))-1:0] s_axis_tdata,
-  input  logic                                                        s_axis_tlast,
+  input  logic                                                          s_axis_tvalid,
+  output logic                                                          s_axis_tready,
+  input  logic [mx_pkg::tile_bits(Rows, Columns, AFormat, BFormat)-1:0] s_axis_tdata,
+  input  logic                                                          s_axis_tlast,
 
-  output logic                                                        m_axis_tvalid,
-  input  logic                                                        m_axis_tready,
-  output logic [Rows*Columns*mx_pkg::number_bits(ResultFormat)-1:0]   m_axis_tdata,
-  output logic                                                        m_axis_tlast
+  output logic                                                          m_axis_tvalid,
+  input  logic                                                          m_axis_tready,
+  output logic [Rows*Columns*mx_pkg::number_bits(ResultFormat)-1:0]     m_axis_tdata,
+  output logic                                                          m_axis_tlast
 );
 
   localparam int CBits = Rows * Columns * 32;
   localparam int AScaleBits = Rows * mx_pkg::ScaleBits;
   localparam int BScaleBits = Columns * mx_pkg::ScaleBits;
-  localparam int ABits = Rows * mx_pkg::BlockSize * mx_pkg::element_bits(AFormat);
-  localparam int BBits = Columns * mx_pkg::BlockSize * mx_pkg::element_bits(BFormat);
+  localparam int ABits = Rows * mx_pkg::block_bits(AFormat);
+  localparam int BBits = Columns * mx_pkg::block_bits(BFormat);
   localparam int ResultBits = Rows * Columns * mx_pkg::number_bits(ResultFormat);
 
   logic first;

@@ -129,6 +129,18 @@ package mx_pkg;
         ? 8 : 1 + exponent_bits(format) + mantissa_bits(format);
   endfunction
 
+  // Width of the elements of a block, and of a transfer of mx_axis_matmul_tile: a block of every row
+  // of A and column of B with its scale, and a Float32 for every entry.
+  function automatic int block_bits(input int format);
+    block_bits = BlockSize * element_bits(format);
+  endfunction
+
+  function automatic int tile_bits(input int rows, input int columns, input int a_format,
+                                   input int b_format);
+    tile_bits = rows * columns * 32 + rows * (ScaleBits + block_bits(a_format))
+        + columns * (ScaleBits + block_bits(b_format));
+  endfunction
+
   function automatic int exponent_bias(input int format);
     exponent_bias = (1 << (exponent_bits(format) - 1)) - 1;
   endfunction
