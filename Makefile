@@ -39,11 +39,11 @@ sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL ag
 
 sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
 ## SIM=icarus|verilator   simulator (default icarus)
-## FORMATS=LIST           block formats (default: the six)
-## COUNT=N                vectors a format, at least (default 300); SEED=N
-## LANES=N, DEPTH=N       parameters of the unit (default 32, 3)
+## FORMATS=, RULE= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the set
 	@$(BIN)/python -m flows.sv_bench $(call option,--sim,SIM) $(call option,--formats,FORMATS) \
-	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--lanes,LANES) $(call option,--depth,DEPTH)
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED)
 
 waves: $(VENV)/.sim iverilog  ## play one vector alone and keep its waves, with a layout for GTKWave, in build/waves
 ## VECTOR=N               number of the vector, as a report of `make sim` names it
