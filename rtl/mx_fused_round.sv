@@ -48,6 +48,8 @@ module mx_fused_round #(
   localparam int ExponentOffset = mx_pkg::fused_exponent(SumBits);
   localparam int PartBits = mx_pkg::rounding_bits(ResultFormat);
   localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
+  localparam logic [31:0] Nan = mx_pkg::number_nan(ResultFormat);
+  localparam logic [31:0] Inf = mx_pkg::number_inf(ResultFormat);
   // Tag, NaN, Inf, sign of Inf, sign of zero, sign.
   localparam int SideBits = TagBits + 5;
 
@@ -158,8 +160,8 @@ module mx_fused_round #(
 
   assign result_sign = rounded_is_inf ? rounded_inf_negative
       : is_zero ? rounded_zero_negative : rounded_sign;
-  assign result_o    = rounded_is_nan ? ResultBits'(mx_pkg::number_nan(ResultFormat))
+  assign result_o    = rounded_is_nan ? Nan[ResultBits-1:0]
       : {rounded[ResultBits-1],
-         rounded_is_inf ? (ResultBits-1)'(mx_pkg::number_inf(ResultFormat)) : rounded[ResultBits-2:0]};
+         rounded_is_inf ? Inf[ResultBits-2:0] : rounded[ResultBits-2:0]};
 
 endmodule

@@ -13,6 +13,8 @@ module mx_narrow #(
 );
 
   localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
+  localparam logic [31:0] Nan = mx_pkg::number_nan(ResultFormat);
+  localparam logic [31:0] Inf = mx_pkg::number_inf(ResultFormat);
 
   if (ResultFormat == mx_pkg::Fp32) begin : gen_wires
 
@@ -47,8 +49,8 @@ module mx_narrow #(
     );
 
     assign result_o = !is_special ? rounded
-        : value_i[22:0] != '0 ? ResultBits'(mx_pkg::number_nan(ResultFormat))
-        : {value_i[31], (ResultBits-1)'(mx_pkg::number_inf(ResultFormat))};
+        : value_i[22:0] != '0 ? Nan[ResultBits-1:0]
+        : {value_i[31], Inf[ResultBits-2:0]};
 
   end
 

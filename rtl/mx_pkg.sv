@@ -200,22 +200,24 @@ package mx_pkg;
   // and one of coarse_count places 2^fine_bits apart. The fewest low bits for which a bit of the
   // placed product has two places to come from, or three in a few places; everything in the fine
   // shift where all of the lane is a function of six bits.
-  function automatic int fine_bits(input int a_format, input int b_format);
-    fine_bits = position_bits(a_format, b_format);
-    if (element_bits(a_format) + element_bits(b_format) > 8) begin
-      for (int bits = position_bits(a_format, b_format) - 1; bits >= 1; bits--) begin
-        if (coarse_places(a_format, b_format, bits) <= 2
-            || product_bits(a_format, b_format) + (1 << bits) - 1 <= (2 << bits)
-            || (product_bits(a_format, b_format) + (1 << bits) - 1 <= (2 << bits) + 1
-                && coarse_places(a_format, b_format, bits) <= 4)) begin
-          fine_bits = bits;
-        end
-      end
-    end
-  endfunction
-
   function automatic int coarse_places(input int a_format, input int b_format, input int fine);
     coarse_places = ((max_shift(a_format, b_format) + position_bias(a_format, b_format)) >> fine) + 1;
+  endfunction
+
+  function automatic int fits_fine(input int a_format, input int b_format, input int fine);
+    fits_fine = (coarse_places(a_format, b_format, fine) <= 2
+        || product_bits(a_format, b_format) - 1 <= (1 << fine)
+        || (product_bits(a_format, b_format) - 2 <= (1 << fine)
+            && coarse_places(a_format, b_format, fine) <= 4)) ? 1 : 0;
+  endfunction
+
+  function automatic int fine_bits(input int a_format, input int b_format);
+    fine_bits = (element_bits(a_format) + element_bits(b_format) <= 8
+        || position_bits(a_format, b_format) <= 2) ? position_bits(a_format, b_format)
+        : (fits_fine(a_format, b_format, 1) != 0) ? 1
+        : (fits_fine(a_format, b_format, 2) != 0) ? 2
+        : (fits_fine(a_format, b_format, 3) != 0) ? 3
+        : (fits_fine(a_format, b_format, 4) != 0) ? 4 : position_bits(a_format, b_format);
   endfunction
 
   function automatic int coarse_count(input int a_format, input int b_format);
