@@ -85,11 +85,11 @@ class Result:
 
 
 def digest(unit: ParameterSet, kind: Kind, tools: str) -> str:
-    """Return the digest of all that decides a result: sources without comments, parameters, tools, commands."""
+    """Return the digest of all that decides a result: code that is used, parameters, tools, commands."""
     parts = [tools, kind, _SCRIPTS[kind], unit.unit, json.dumps(sorted(unit.values.items()))]
     if kind == "ecp5":
         parts += [*PLACE, wrapper(unit)]
-    parts += [rtl.without_comments(path.read_text()) for path in rtl.sources_of(unit.unit)]
+    parts.append(rtl.used_code(unit.unit))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
