@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim sv-bench synth silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -18,18 +18,40 @@ help:  ## this list
 
 sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL against the model, bit for bit; ends with a table
 ## SIM=verilator|icarus   simulator (default verilator)
-## UNIT=LIST              of mx_dot, mx_dot_general (default all)
-## FORMATS=LIST           block formats, or pairs as 'mxfp8_e4m3*mxfp4_e2m1' (default: six and two pairs)
+## UNIT=LIST              names of described designs (default: all of rtl/)
+## DUT=FILE               the description of a design from elsewhere, see docs/dut.md
+## FORMATS=LIST           block formats, or pairs as 'mxfp8_e4m3*mxfp4_e2m1'; RULE=, RESULT=, LANES=, DEPTH= likewise
+## ALL=1                  every configuration that is described, not the quick ones
+## CONFIG=NAME            one configuration, by the name that a run prints
 ## INPUT=FILE[:NAME]      .npy, .npz or .safetensors to take blocks from (default: shipped tensors)
 ## INPUT_B=FILE[:NAME]    the same for operand B (default: INPUT)
 ## COUNT=N                vectors a set, at least (default 20000, of several blocks 5000; under icarus 500)
 ## SEED=N                 seed of vectors and stalls (default 1)
-## VECTOR=N               play this vector alone; needs UNIT and FORMATS of one name each
+## VECTOR=N               play this vector alone; needs UNIT and CONFIG
 ## CLASSES=1              print the vectors of each stimulus class, too
+## JOBS=N                 simulations at a time (default: one a core)
 	@$(BIN)/python -m cocotb_tests.run \
-	  $(call option,--sim,SIM) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--sim,SIM) $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--vector,VECTOR) $(if $(CLASSES),--classes)
+
+sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
+## SIM=icarus|verilator   simulator (default icarus)
+## FORMATS=LIST           block formats (default: the six)
+## COUNT=N                vectors a format, at least (default 300); SEED=N
+## LANES=N, DEPTH=N       parameters of the unit (default 32, 3)
+	@$(BIN)/python -m flows.sv_bench $(call option,--sim,SIM) $(call option,--formats,FORMATS) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--lanes,LANES) $(call option,--depth,DEPTH)
+
+synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; what stands in docs/synthesis.json is not done again
+## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
+## UNIT=LIST, ONLY=TEXT   units; parameter sets whose name or title holds this (default all)
+## KINDS=LIST             of xc7,gates,ecp5 (default all)
+## LIMIT=N, JOBS=N        seconds a measurement (default 900), processes (default 2)
+	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
+	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
 
 silicon: $(VENV)/.sim  ## replay results recorded from silicon through the model; every bit must match
 ## RECORDINGS=DIR         a folder with further recordings, of the layout in silicon/recordings.py
@@ -60,6 +82,11 @@ clean:  ## remove build/ and .venv
 $(VENV)/.sim: pyproject.toml | $(BIN)/python
 	@test -e $(VENV)/.test && test $(VENV)/.test -nt pyproject.toml || \
 	  { echo "installing the packages of extra 'sim' into $(VENV) ..." && $(BIN)/pip install -qq --disable-pip-version-check -e '.[sim]'; }
+	@touch $@
+
+$(VENV)/.synth: pyproject.toml $(VENV)/.sim | $(BIN)/python
+	@echo "installing the packages of extra 'synth' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[synth]'
 	@touch $@
 
 $(VENV)/.silicon: pyproject.toml | $(BIN)/python

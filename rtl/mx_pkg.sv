@@ -30,9 +30,6 @@
 // seven bits of magnitude in units of 2^-6, all of them below the hidden bit 2^1.
 package mx_pkg;
 
-  // No unit uses all of them.
-  /* verilator lint_off UNUSEDPARAM */
-
   // Format ids: values of the parameters AFormat and BFormat.
   localparam int E5M2 = 0;
   localparam int E4M3 = 1;
@@ -79,8 +76,6 @@ package mx_pkg;
   // Width of the exponent of a block sum's grid unit, signed. With scale codes 0 to 255 it is from
   // 0 + 0 - 254 - 32 = -286 (E5M2 x E5M2) to 255 + 255 - 254 - 2 = 254 (E2M1 x E2M1).
   localparam int ExponentBits = 10;
-
-  /* verilator lint_on UNUSEDPARAM */
 
   function automatic int exponent_bits(input int format);
     case (format)
@@ -282,6 +277,13 @@ package mx_pkg;
       E5M2:        number_inf = 32'h0000_007C;
       default:     number_inf = 32'h0000_0000;
     endcase
+  endfunction
+
+  // Between the halves of mx_round: width of the exponent, and of everything.
+  localparam int RoundingBaseBits = 14;
+
+  function automatic int rounding_bits(input int id);
+    rounding_bits = 1 + RoundingBaseBits + (1 + number_mantissa_bits(id)) + 3;
   endfunction
 
 endpackage

@@ -1,5 +1,5 @@
-// Rounds an aligned significand to a number format and packs it: the last step of mx_round, and the
-// place in this library where numbers are rounded.
+// Rounds an aligned significand to a number format and packs it: mx_round_result, the last step of
+// mx_round, for callers that align by themselves.
 //
 //   number = (-1)^sign_i * (significand_i + rest) * 2^(max(field_i, 1) - bias - MantissaBits)
 //
@@ -37,55 +37,18 @@ module mx_round_pack #(
   output logic                                            overflow_o
 );
 
-  localparam int MantissaBits = mx_pkg::number_mantissa_bits(Result);
-  localparam int ExponentBits = mx_pkg::number_exponent_bits(Result);
-  localparam int CodeBits = ExponentBits + MantissaBits;  // sign off
-  localparam int Largest = mx_pkg::number_largest(Result);
-  localparam logic signed [FieldBits-1:0] LargestField = FieldBits'(Largest >> MantissaBits);
+  logic unused_zero;
 
-  logic              is_odd, hidden, round_up;
-  logic              is_too_large;
-  logic [CodeBits:0] exponent, code;
-
-  assign is_odd = significand_i[0];
-  assign hidden = significand_i[MantissaBits];
-
-  always_comb begin
-    if (Mode == mx_pkg::TowardZero) begin
-      round_up = guard_i && carry_i;
-    end else if (carry_i) begin
-      round_up = guard_i || is_odd;
-    end else begin
-      round_up = guard_i && (sticky_i || is_odd);
-    end
-  end
-
-  assign exponent     = hidden ? (CodeBits+1)'(field_i) << MantissaBits : '0;
-  assign code         = (exponent | (CodeBits+1)'(significand_i[MantissaBits-1:0]))
-      + (CodeBits+1)'(round_up);
-  assign is_too_large = hidden && field_i > LargestField;
-  assign overflow_o   = is_too_large || code > (CodeBits+1)'(Largest);
-
-  //////////
-  // Pack //
-  //////////
-
-  logic                sign;
-  logic [CodeBits-1:0] magnitude;
-
-  assign sign = sign_i && Result != mx_pkg::Ue4m3;
-
-  if (mx_pkg::number_has_inf(Result) != 0) begin : gen_inf
-    // What rounds up to the field of Inf has no mantissa: it is Inf already.
-    assign magnitude = is_too_large ? CodeBits'(Largest + 1) : code[CodeBits-1:0];
-  end else begin : gen_largest
-    assign magnitude = overflow_o ? CodeBits'(Largest) : code[CodeBits-1:0];
-  end
-
-  if (mx_pkg::number_pad_bits(Result) > 0) begin : gen_padded
-    assign result_o = {sign, magnitude, {mx_pkg::number_pad_bits(Result){1'b0}}};
-  end else begin : gen_whole
-    assign result_o = {sign, magnitude};
-  end
+  mx_round_result #(
+    .Result (Result),
+    .Mode   (Mode),
+    .LessOne(0)
+  ) u_result (
+    .sign_i,
+    .parts_i   ({1'b0, mx_pkg::RoundingBaseBits'(field_i), significand_i, guard_i, sticky_i, carry_i}),
+    .result_o,
+    .is_zero_o (unused_zero),
+    .overflow_o
+  );
 
 endmodule
