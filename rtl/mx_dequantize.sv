@@ -78,8 +78,7 @@ module mx_dequantize #(
 `ifndef SYNTHESIS
   initial begin
     if (Format < 0 || Format >= mx_pkg::FormatCount) begin
-      $fatal(1, "mx_dequantize: Format is %0d; it must be 0 (E5M2), 1 (E4M3), 2 (E3M2), 3 (E2M3), 4 (E2M1) or 5 (INT8).",
-             Format);
+      $fatal(1, "mx_dequantize: Format is %0d; it must be an element format id of mx_pkg, 0 to 5.", Format);
     end
     if (Depth < 0 || Depth > 2) begin
       $fatal(1, "mx_dequantize: Depth is %0d; it must be from 0 to 2.", Depth);

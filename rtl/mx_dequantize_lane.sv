@@ -85,9 +85,11 @@ module mx_dequantize_lane #(
   // Pack //
   //////////
 
+  logic        unused_hidden;  // the field says whether it is set
   logic [22:0] mantissa;
 
-  assign mantissa = 23'(placed[PlacedBits-2:0]) << (24 - PlacedBits);
+  assign unused_hidden = placed[PlacedBits-1];
+  assign mantissa      = 23'(placed[PlacedBits-2:0]) << (24 - PlacedBits);
 
   always_comb begin
     if (is_nan || scale_i == mx_pkg::ScaleNan) begin
@@ -97,7 +99,7 @@ module mx_dequantize_lane #(
     end else if (is_inf || field > 254) begin
       value_o = {negative, mx_pkg::Fp32Inf};
     end else begin
-      value_o = {negative, is_subnormal ? 8'd0 : field[7:0], mantissa};
+      value_o = {negative, is_subnormal ? 8'd0 : 8'(field), mantissa};
     end
   end
 

@@ -156,8 +156,7 @@ module mx_quantize #(
 `ifndef SYNTHESIS
   initial begin
     if (Format < 0 || Format >= mx_pkg::FormatCount) begin
-      $fatal(1, "mx_quantize: Format is %0d; it must be 0 (E5M2), 1 (E4M3), 2 (E3M2), 3 (E2M3), 4 (E2M1) or 5 (INT8).",
-             Format);
+      $fatal(1, "mx_quantize: Format is %0d; it must be an element format id of mx_pkg, 0 to 5.", Format);
     end
     if (InputFormat != mx_pkg::Fp32 && InputFormat != mx_pkg::Bf16) begin
       $fatal(1, "mx_quantize: InputFormat is %0d; it must be 8 (Float32) or 9 (BF16).", InputFormat);

@@ -21,9 +21,10 @@
 module mx_quantize_align #(
   parameter int Format = mx_pkg::E4M3  // element format id of mx_pkg
 ) (
-  input  logic [31:0]                                      value_i,    // Float32
+  input  logic [31:0]                                      value_i,  // Float32
   input  logic [mx_pkg::ScaleBits-1:0]                     scale_i,
-  output logic [mx_pkg::quantize_aligned_bits(Format)-1:0] aligned_o   // sign, field, significand, guard, sticky
+  // From the MSB: sign, field, significand, guard, sticky.
+  output logic [mx_pkg::quantize_aligned_bits(Format)-1:0] aligned_o
 );
 
   localparam int MantissaBits = mx_pkg::number_mantissa_bits(Format);
@@ -87,21 +88,22 @@ module mx_quantize_align #(
   // Denormalise //
   /////////////////
 
-  // Places from the leading one down to that of field 1, none for a normal quotient.
-  function automatic logic [DistanceBits-1:0] denormalise(input logic [FieldBits-1:0] from_top);
-    denormalise = '0;
+  // Places from the leading one down to that of field 1, none for a normal quotient: a table of
+  // DistanceBits bits for each value of below_top.
+  function automatic logic [(DistanceBits<<FieldBits)-1:0] distance_table(input int largest);
+    distance_table = '0;
     for (int i = TopField; i < (1 << FieldBits); i++) begin
-      if (from_top == FieldBits'(i)) begin
-        denormalise = (i + 1 - TopField < KeptBits - 1) ? DistanceBits'(i + 1 - TopField)
-                                                        : DistanceBits'(KeptBits - 1);
-      end
+      distance_table = distance_table | (DistanceBits<<FieldBits)'(
+          (i + 1 - TopField < largest) ? i + 1 - TopField : largest) << (i * DistanceBits);
     end
   endfunction
+
+  localparam logic [(DistanceBits<<FieldBits)-1:0] Distances = distance_table(KeptBits - 1);
 
   logic [DistanceBits-1:0] distance;
   logic [KeptBits-1:0]     aligned;
 
-  assign distance = denormalise(below_top);
+  assign distance = Distances[below_top*DistanceBits +: DistanceBits];
 
   mx_shift_right_jam #(
     .Width       (KeptBits),

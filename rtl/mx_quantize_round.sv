@@ -43,10 +43,12 @@ module mx_quantize_round #(
   );
 
   if (mx_pkg::is_integer(Format) != 0) begin : gen_integer
+    logic       unused_sign;
     logic [7:0] magnitude;
 
-    assign magnitude = {1'b0, rounded[6:0]};
-    assign code      = sign ? -magnitude : magnitude;
+    assign unused_sign = rounded[7];
+    assign magnitude   = {1'b0, rounded[6:0]};
+    assign code        = sign ? -magnitude : magnitude;
   end else if (Overflow == mx_pkg::OverflowInfNan) begin : gen_inf_nan
     localparam logic [6:0] Beyond = (Format == mx_pkg::E5M2) ? 7'h7C : 7'h7F;
     assign code = is_overflow ? {sign, Beyond} : rounded;

@@ -39,10 +39,11 @@ module mx_scale_select #(
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_keys
 
+    logic        unused_sign;
     logic [7:0]  field;
     logic [22:0] mantissa;
 
-    assign {field, mantissa} = values_i[lane*32 +: 31];
+    assign {unused_sign, field, mantissa} = values_i[lane*32 +: 32];
 
     if (IsRceil != 0) begin : gen_rceil
 
@@ -91,7 +92,7 @@ module mx_scale_select #(
     end else if (code > 254) begin
       scale_o = 8'hFE;
     end else begin
-      scale_o = code[7:0];
+      scale_o = 8'(code);
     end
   end
 
