@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim sv-bench synth silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim waves sv-bench synth docs silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -39,11 +39,19 @@ sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL ag
 
 sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
 ## SIM=icarus|verilator   simulator (default icarus)
-## FORMATS=LIST           block formats (default: the six)
-## COUNT=N                vectors a format, at least (default 300); SEED=N
-## LANES=N, DEPTH=N       parameters of the unit (default 32, 3)
+## FORMATS=, RULE= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the set
 	@$(BIN)/python -m flows.sv_bench $(call option,--sim,SIM) $(call option,--formats,FORMATS) \
-	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--lanes,LANES) $(call option,--depth,DEPTH)
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED)
+
+waves: $(VENV)/.sim iverilog  ## play one vector alone and keep its waves, with a layout for GTKWave, in build/waves
+## VECTOR=N               number of the vector, as a report of `make sim` names it
+## UNIT=, FORMATS= ...    what names the configuration in `make sim`; COUNT=, SEED=, INPUT= the set
+	@$(BIN)/python -m flows.waves $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--vector,VECTOR)
 
 synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; what stands in docs/synthesis.json is not done again
 ## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
@@ -52,6 +60,9 @@ synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; wha
 ## LIMIT=N, JOBS=N        seconds a measurement (default 900), processes (default 2)
 	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
 	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
+
+docs: $(VENV)/.sim  ## write the datasheets in docs/units and docs/synthesis.md from headers, descriptions and figures
+	@$(BIN)/python -m flows.datasheets.run
 
 silicon: $(VENV)/.sim  ## replay results recorded from silicon through the model; every bit must match
 ## RECORDINGS=DIR         a folder with further recordings, of the layout in silicon/recordings.py

@@ -147,10 +147,23 @@ def _leading_comment(text: str) -> Iterable[str]:
         yield line
 
 
+def _declarations(text: str) -> Iterable[str]:
+    """Yield the lines of *text*, those of a declaration that is broken inside brackets as one."""
+    held = ""
+    for line in text.splitlines():
+        held = f"{held}{line.strip()}" if held else line
+        code = held.split("//")[0]
+        if sum(code.count(left) - code.count(right) for left, right in ("()", "[]", "{}")) == 0:
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
 def _parameters(path: Path, text: str) -> Iterable[Parameter]:
     last: Parameter | None = None
     above: list[str] = []
-    for line in text.splitlines():
+    for line in _declarations(text):
         if match := re.fullmatch(r"\s*parameter (.*?)(?:\s+//\s*(.*))?", line):
             if last:
                 yield last
@@ -174,7 +187,7 @@ def _ports(path: Path, text: str) -> Iterable[Port]:
     last: Port | None = None
     group: list[str] = []
     fresh = False  # whether a port follows the comment that *group* holds
-    for line in text.splitlines():
+    for line in _declarations(text):
         match = re.fullmatch(
             r"\s*(input|output)\s+(?:logic|wire)\s*((?:signed\s*)?(?:\[.*\])?)\s*(\w+),?(?:\s*//\s*(.*))?", line
         )

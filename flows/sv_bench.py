@@ -1,25 +1,29 @@
 """Run the plain SystemVerilog bench of mx_dot: `python -m flows.sv_bench --help`.
 
-Makes a vector directory for each format, compiles sv_bench/mx_dot_tb.sv with the unit and runs it. Exit code 0:
-every bench passed; 1: one did not; 2: could not run.
+Makes the vector directory of each configuration that is chosen, as `make sim` does, compiles sv_bench/mx_dot_tb.sv with
+the unit and runs it. Exit code 0: every bench passed; 1: one did not; 2: could not run.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cocotb_tests import simulators
+from cocotb_tests import run, simulators
+from cocotb_tests.selection import Selection
+from cocotb_tests.vector_sets import obtain_vectors
 from flows import rtl
-from refmodel.errors import MxError, unknown_name
-from refmodel.formats import OCP_FORMATS, BlockFormat, get_format
+from flows.datasheets.page import described_units
+from refmodel.conformance.configuration import Configuration
+from refmodel.errors import MxError
+from refmodel.formats import BlockFormat
 from refmodel.vectors.dotset import make_dot_vectors
 from refmodel.vectors.files import write_vectors
 
+UNIT = "mx_dot"
 BENCH = rtl.ROOT / "sv_bench" / "mx_dot_tb.sv"
 TOP = BENCH.stem
 BUILD = rtl.ROOT / "build" / "sv_bench"
@@ -29,30 +33,20 @@ CANNOT_RUN = 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="make sv-bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--sim", default="icarus", metavar="SIM", help="icarus or verilator (default icarus)")
-    parser.add_argument("--formats", default=",".join(OCP_FORMATS), metavar="LIST", help="block formats (default six)")
-    parser.add_argument("--count", type=int, default=300, metavar="N", help="vectors a format, at least (default 300)")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of vectors and stalls (default 1)")
-    parser.add_argument("--lanes", type=int, default=32, metavar="N", help="parameter Lanes (default 32)")
-    parser.add_argument("--depth", type=int, default=3, metavar="N", help="parameter Depth (default 3)")
-    given = parser.parse_args(argv)
     status = 0
     try:
-        if given.sim not in simulators.SIMULATORS:
-            raise unknown_name("simulator", given.sim, simulators.SIMULATORS)
-        simulators.prepare(given.sim)
-        for name in given.formats.split(","):
-            block_format = get_format(name.strip())
-            vectors = make_vectors(block_format, given.count, given.seed, BUILD / f"{block_format.name}-vectors")
-            parameters = {
-                "AFormat": block_format.element.name.upper(), "Lanes": given.lanes, "Depth": given.depth
-            }  # fmt: skip
-            program = build(given.sim, rtl.sources_of("mx_dot"), parameters, BUILD / f"{block_format.name}-{given.sim}")
-            passed, output = play(given.sim, program, vectors, given.seed)
-            print(output.strip())
+        names = ",".join(each.name for each in described_units()[UNIT])
+        request = run.parse(["--sim", "icarus", "--unit", names, *(sys.argv[1:] if argv is None else argv)])
+        simulators.prepare(request.sim)
+        for selection in request.chosen:
+            name = f"{selection.description.name} {selection.configuration.name}"
+            if not has_scales(selection.configuration):
+                print(f"make sv-bench: {name}: skipped, operands without scales are not for this bench")
+                continue
+            passed, output = bench(request, selection)
+            print(f"{name}\n{output.strip()}")
             if not passed:
-                print(f"make sv-bench: {name} under {given.sim}: FAILED", file=sys.stderr)
+                print(f"make sv-bench: {name} under {request.sim}: FAILED", file=sys.stderr)
                 status = 1
     except (MxError, OSError) as error:
         print(f"make sv-bench: {' '.join(str(error).split())}", file=sys.stderr)
@@ -60,14 +54,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def has_scales(configuration: Configuration) -> bool:
+    """Return whether both operands have block scales."""
+    return isinstance(configuration.pair.a, BlockFormat) and isinstance(configuration.pair.b, BlockFormat)
+
+
+def bench(request: run.Request, selection: Selection) -> tuple[bool, str]:
+    """Make vectors for a configuration, build the bench and run it; return whether it passed, and what it printed.
+
+    Raises:
+        MxError: If it cannot be built.
+    """
+    description, configuration = selection.description, selection.configuration
+    made = obtain_vectors(description, configuration, request.vectors_for(selection), BUILD / "vectors")
+    (result,) = made.rglob("result.hex")
+    parameters = description.parameter_values(configuration)
+    directory = BUILD / request.sim / "".join(c if c.isalnum() or c in "-_" else "_" for c in configuration.name)
+    program = build(request.sim, rtl.sources_of(UNIT), parameters, directory)
+    return play(request.sim, program, result.parent, request.seed)
+
+
 def make_vectors(block_format: BlockFormat, count: int, seed: int, directory: Path) -> Path:
-    """Make vectors for mx_dot in *directory* and return it.
+    """Make vectors of rule exact_fp32 in *directory* and return it; with initial values if the unit takes them.
 
     Raises:
         MxError: If the request is out of range.
     """
+    has_c = all("c" in each.ports for each in described_units()[UNIT])
     vectors = make_dot_vectors(
-        block_format, block_format, rule="exact_fp32", multi_block=False, count=count, seed=seed, tensors=[]
+        block_format, block_format, rule="exact_fp32", initial_values=has_c, count=count, seed=seed
     )
     return write_vectors(vectors, directory)
 

@@ -10,7 +10,7 @@
 //
 // Combinational.
 module mx_element_decode #(
-  parameter int Format = mx_pkg::E4M3  // format id of mx_pkg
+  parameter int Format = mx_pkg::E4M3  // format id of mx_pkg, E5M3 included
 ) (
   input  logic [mx_pkg::element_bits(Format)-1:0]     code_i,
   output logic                                        negative_o,
@@ -49,8 +49,8 @@ module mx_element_decode #(
       significand_o = {is_normal, mantissa};
       offset_o      = is_normal ? exponent - 1'b1 : '0;
       is_zero_o     = !is_normal && mantissa == '0;
-      is_inf_o      = Format == mx_pkg::E5M2 && exponent == '1 && mantissa == '0;
-      is_nan_o      = (Format == mx_pkg::E5M2 && exponent == '1 && mantissa != '0)
+      is_inf_o      = mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa == '0;
+      is_nan_o      = (mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa != '0)
           || (Format == mx_pkg::E4M3 && exponent == '1 && mantissa == '1);
     end
 

@@ -39,6 +39,10 @@ package mx_pkg;
   localparam int INT8 = 5;
   localparam int FormatCount = INT8 + 1;
 
+  // No element format of MX: the float that has room for each of theirs, field by field, with Inf and
+  // NaN as in E5M2. Units whose formats are chosen at run time decode this one.
+  localparam int E5M3 = 6;
+
   // Number format ids: values of the parameters ResultFormat, Result and AccFormat.
   localparam int Fp32 = 8;
   localparam int Bf16 = 9;
@@ -84,6 +88,7 @@ package mx_pkg;
       E3M2:    exponent_bits = 3;
       E2M3:    exponent_bits = 2;
       E2M1:    exponent_bits = 2;
+      E5M3:    exponent_bits = 5;
       default: exponent_bits = 0;
     endcase
   endfunction
@@ -101,6 +106,7 @@ package mx_pkg;
       E3M2:    mantissa_bits = 2;
       E2M3:    mantissa_bits = 3;
       E2M1:    mantissa_bits = 1;
+      E5M3:    mantissa_bits = 3;
       default: mantissa_bits = 0;
     endcase
   endfunction
@@ -123,6 +129,18 @@ package mx_pkg;
         ? 8 : 1 + exponent_bits(format) + mantissa_bits(format);
   endfunction
 
+  // Width of the elements of a block, and of a transfer of mx_axis_matmul_tile: a block of every row
+  // of A and column of B with its scale, and a Float32 for every entry.
+  function automatic int block_bits(input int format);
+    block_bits = BlockSize * element_bits(format);
+  endfunction
+
+  function automatic int tile_bits(input int rows, input int columns, input int a_format,
+                                   input int b_format);
+    tile_bits = rows * columns * 32 + rows * (ScaleBits + block_bits(a_format))
+        + columns * (ScaleBits + block_bits(b_format));
+  endfunction
+
   function automatic int exponent_bias(input int format);
     exponent_bias = (1 << (exponent_bits(format) - 1)) - 1;
   endfunction
@@ -133,6 +151,12 @@ package mx_pkg;
         ? -6 : 1 - exponent_bias(format) - mantissa_bits(format);
   endfunction
 
+  // The same for the codes of a format rewritten as E5M3 (mx_element_widen): the mantissa has moved up.
+  function automatic int wide_quantum_exponent(input int format);
+    wide_quantum_exponent = quantum_exponent(format)
+        - ((is_integer(format) != 0) ? 0 : mantissa_bits(E5M3) - mantissa_bits(format));
+  endfunction
+
   function automatic int significand_bits(input int format);
     significand_bits = (is_integer(format) != 0) ? 8 : 1 + mantissa_bits(format);
   endfunction
@@ -141,12 +165,17 @@ package mx_pkg;
     max_significand = (is_integer(format) != 0) ? 128 : (1 << significand_bits(format)) - 1;
   endfunction
 
-  // Largest offset of a finite element. The top exponent field of E5M2 is Inf and NaN.
+  // True where the top exponent field is Inf and NaN.
+  function automatic int has_inf(input int format);
+    has_inf = (format == E5M2 || format == E5M3) ? 1 : 0;
+  endfunction
+
+  // Largest offset of a finite element.
   function automatic int max_offset(input int format);
     if (is_integer(format) != 0) begin
       max_offset = 0;
     end else begin
-      max_offset = (1 << exponent_bits(format)) - ((format == E5M2) ? 3 : 2);
+      max_offset = (1 << exponent_bits(format)) - ((has_inf(format) != 0) ? 3 : 2);
     end
   endfunction
 
