@@ -93,8 +93,8 @@ module mx_quantize_align #(
   function automatic logic [(DistanceBits<<FieldBits)-1:0] distance_table(input int largest);
     distance_table = '0;
     for (int i = TopField; i < (1 << FieldBits); i++) begin
-      distance_table = distance_table | (DistanceBits<<FieldBits)'(
-          (i + 1 - TopField < largest) ? i + 1 - TopField : largest) << (i * DistanceBits);
+      distance_table[i*DistanceBits +: DistanceBits] =
+          DistanceBits'((i + 1 - TopField < largest) ? i + 1 - TopField : largest);
     end
   endfunction
 
