@@ -68,7 +68,7 @@ silicon: $(VENV)/.sim  ## replay results recorded from silicon through the model
 ## RECORDINGS=DIR         a folder with further recordings, of the layout in silicon/recordings.py
 	@$(BIN)/python -m silicon $(call option,--recordings,RECORDINGS)
 
-mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all its instructions (an hour)
+mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all its instructions (minutes)
 ## COUNT=N                dot products an instruction (default 100000)
 ## ONLY=TEXT              instructions or rules whose name holds this
 	@PATH=$(BIN):$$PATH $(BIN)/python -m silicon.simulators $(call option,--count,COUNT) $(call option,--only,ONLY)

@@ -38,6 +38,7 @@ VERIBLE_RULES = (
 TOOLS = ("verilator", "slang", "verible")
 _PRAGMA = re.compile(r"verilator\s+lint_off|verilog_lint:\s*waive|slang\s+lint_off")
 _WORKERS = 2
+_BENCHES = sorted((rtl.ROOT / "sv_bench").glob("*.sv"))  # their text is looked at, too
 _MOST = 24  # parameter sets of a DUT description
 
 
@@ -120,7 +121,7 @@ def lint(sources: Sequence[Path], sets: Sequence[ParameterSet], waivers: Sequenc
     elaborated = list({json.dumps([each.unit, sorted(each.values.items())]): each for each in [*sets, *alone]}.values())
     with ThreadPoolExecutor(_WORKERS) as pool:
         runs = [(each, pool.submit(tool, sources, each)) for tool in (slang, verilator) for each in elaborated]
-        found = dict.fromkeys(verible(sources), "")
+        found = dict.fromkeys(verible([*sources, *_BENCHES]), "")
         for each, run in runs:
             for finding in run.result():
                 found.setdefault(finding, f" under {each.name}")

@@ -62,7 +62,9 @@ module mx_dot_tb #(
   logic                  out_ready = 1'b0;
   logic [ResultBits-1:0] result;
 
-  always #1 clk = !clk;
+  always begin
+    #1 clk = !clk;
+  end
 
   mx_dot #(
     .AFormat     (AFormat),
@@ -261,7 +263,7 @@ module mx_dot_tb #(
     if (rst_n) begin
       noise <= next_noise(noise);
       if (in_valid === 1'b1 && in_ready !== 1'b1 && in_ready !== 1'b0) begin
-        $fatal(1, "ready_o is %b; it must be 0 or 1.", in_ready);
+        $fatal(1, "ready_o is 0b%b; it must be 0 or 1.", in_ready);
       end
       if (!in_valid || in_ready) begin
         if (offered < count && (stalls == 0 || noise[7:6] != 2'b00)) begin
@@ -293,7 +295,7 @@ module mx_dot_tb #(
       cycles = cycles + 1;
       idle_cycles = idle_cycles + 1;
       if (out_valid !== 1'b0 && out_valid !== 1'b1) begin
-        $fatal(1, "valid_o is %b; it must be 0 or 1.", out_valid);
+        $fatal(1, "valid_o is 0b%b; it must be 0 or 1.", out_valid);
       end
       if (held && (out_valid !== 1'b1 || result !== held_result)) begin
         $fatal(1, "vector %0d: the result changed before it was taken.", compared);
@@ -319,7 +321,7 @@ module mx_dot_tb #(
           finish();
         end
       end else if (idle_cycles == PatientCycles) begin
-        $fatal(1, "hung: %0d vectors offered, %0d results of %0d; ready_o is %b, valid_o is %b.",
+        $fatal(1, "hung: %0d vectors offered, %0d results of %0d; ready_o is 0b%b, valid_o is 0b%b.",
                offered, compared, count, in_ready, out_valid);
       end
     end

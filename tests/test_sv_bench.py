@@ -79,11 +79,11 @@ SOUND = {"ready_o": "ready", "valid_o": "valid", "result_o": "result"}
         ("result_o", "{result[31:1], result[0] ^ result[31]}", "results are wrong"),
         ("result_o", "result[31] ? 32'hxxxxxxxx : result", "results are wrong"),
         ("result_o", "result ^ {31'd0, cycle[0]}", "changed before it was taken"),
-        ("valid_o", "valid ? 1'bx : 1'b0", "valid_o is x"),
+        ("valid_o", "valid ? 1'bx : 1'b0", "valid_o is 0bx"),
         ("valid_o", "valid && cycle[3]", "changed before it was taken"),
         ("valid_o", "1'b0", "hung: "),
         ("ready_o", "1'b0", "result too many"),  # the unit takes a block that nobody saw it take
-        ("ready_o", "1'bz", "ready_o is z"),
+        ("ready_o", "1'bz", "ready_o is 0bz"),
         ("valid_o", "1'b1", "changed before it was taken"),
     ],
 )

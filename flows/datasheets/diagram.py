@@ -148,6 +148,10 @@ def _height(box: Box) -> float:
     return max(BOX_HEIGHT, _LINE * len(box.lines) + 14)
 
 
+def _middle(box: Box) -> float:
+    return _top(box) + _height(box) / 2
+
+
 def _draw_box(box: Box, *, is_target: bool) -> list[str]:
     left, top, height = _left(box), _top(box), _height(box)
     lines = []
@@ -176,14 +180,19 @@ def _draw_arrow(
     x1, y1 = _left(target), _slot(diagram, boxes, arrow, target, outgoing=False)
     if arrow in loops:
         below = bottom + 14 + 18 * loops.index(arrow)
-        path = f"M{x0:g} {y0:g}h14V{below:g}H{x1 - 14:g}V{y1:g}H{x1:g}"
-        label = (x1 + 6, below - 4)
+        path = f"M{x0:g} {y0:g}h14V{below:g}H{x1 - 40:g}V{y1:g}H{x1:g}"
+        label = (x1, below - 4)
     elif abs(y0 - y1) < 1:
         path, label = f"M{x0:g} {y0:g}H{x1:g}", (x0 + 4, y0 - 5)
     else:
-        # Steps of arrows into the same box do not lie on one another.
-        rank = [other for other in diagram.arrows if other.target == arrow.target].index(arrow)
-        step = x1 - 14 - 7 * (rank % 4)
+        # Of the arrows that come to a box from one side, the farthest steps last: they do not cross.
+        rivals = {
+            other: _middle(boxes[other.source]) - _middle(target)
+            for other in diagram.arrows
+            if other.target == arrow.target and other not in loops
+        }
+        rank = sum(other * rivals[arrow] > 0 and abs(other) > abs(rivals[arrow]) for other in rivals.values())
+        step = x1 - 14 - 8 * rank
         path, label = f"M{x0:g} {y0:g}H{step:g}V{y1:g}H{x1:g}", (x0 + 4, y0 - 5)
     lines = [f'<path d="{path}" fill="none" stroke="#334" stroke-width="1.2" marker-end="url(#tip)"/>']
     if arrow.text:

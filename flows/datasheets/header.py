@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from refmodel.errors import DefinitionError
 
-HEADINGS = ("Rule", "Latency", "Throughput", "Handshake", "Reset", "Width")
+HEADINGS = ("Rule", "Depth", "Latency", "Throughput", "Handshake", "Reset", "Width")
 NEEDED = ("Latency", "Throughput", "Reset")
 """Headings that the header of a unit cannot do without."""
 

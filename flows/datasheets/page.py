@@ -1,4 +1,4 @@
-"""The pages: one for each unit that has a DUT description, and an index."""
+"""The pages: one for each unit that diagrams.toml draws, which are all with a DUT description, and an index."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ def pages(figures: Figures, sets: Sequence[ParameterSet]) -> dict[str, str]:
     """
     files: dict[str, str] = {}
     drawn = diagram.read_diagrams()
-    units = described_units()
+    described = described_units()
+    if missing := sorted(described.keys() - drawn.keys()):
+        raise DefinitionError(f"{diagram.FILE.name}: has no diagram of {missing[0]}")
+    units = {name: described.get(name, []) for name in drawn}
     for name, descriptions in units.items():
-        if name not in drawn:
-            raise DefinitionError(f"{diagram.FILE.name}: has no diagram of {name}")
         diagram.check(drawn[name])
         measured = [each for each in sets if each.unit == name and each.synthesis]
         files[f"{name}.md"] = _page(name, descriptions, figures, measured)
         files[f"{name}.svg"] = diagram.draw(drawn[name])
-    if extra := sorted(drawn.keys() - units.keys()):
-        raise DefinitionError(f"{diagram.FILE.name}: draws {extra[0]}, which has no description rtl/*.toml")
     files["README.md"] = _index(units, figures, sets)
     return files
 
@@ -63,8 +62,8 @@ def _page(
         rows = [[f"`{each.name}`", f"`{each.default}`", _cell(each.comment)] for each in module.parameters]
         lines += ["## Parameters", "", *table(["parameter", "default", "meaning"], rows, left=3), ""]
     lines += ["## Ports", "", *table(["port", "direction", "width", "carries"], _ports(module), left=4), ""]
-    lines += ["## Verified configurations", ""]
-    lines += [_verified(descriptions), "", *_configurations(descriptions), ""]
+    if descriptions:
+        lines += ["## Verified configurations", "", _verified(descriptions), "", *_configurations(descriptions), ""]
     if sets:
         lines += ["## Area and path", "", "From [synthesis.md](../synthesis.md), which says what is measured.", ""]
         lines += [*unit_table(figures, sets), ""]
@@ -97,8 +96,8 @@ def _verified(descriptions: Sequence[Description]) -> str:
     count = sum(len(each.configurations) for each in descriptions)
     files = " and ".join(f"[{each.file.name}](../../rtl/{each.file.name})" for each in descriptions)
     return (
-        f"{files} describes the unit to the bench. `make sim ALL=1` compares each of {count:,} configurations with the "
-        "model bit for bit, in Verilator and in Icarus:"
+        f"{files} describes the unit to the bench; `make sim ALL=1` compares each of {count:,} configurations with the "
+        "model bit for bit, in Verilator or, with `SIM=icarus`, in Icarus:"
     )
 
 
@@ -154,7 +153,7 @@ def _index(units: dict[str, list[Description]], figures: Figures, sets: Sequence
         ends = dict.fromkeys(f"{area:,.0f}" for area in luts[:1] + luts[-1:])
         count = sum(len(each.configurations) for each in units[name])
         row = [f"[{name}]({name}.md)", _cell(header.summary), _cell(header.sections["Throughput"])]
-        rows.append([*row, f"{count:,}", " to ".join(ends) or "-"])
+        rows.append([*row, f"{count:,}" if count else "-", " to ".join(ends) or "-"])
     parts = []
     reached = set(units)
     for path in rtl.sources()[1:]:
