@@ -33,7 +33,7 @@ module mx_dequantize_lane #(
 
   logic                                   negative, is_nan, is_inf, is_zero;
   logic [SignificandBits-1:0]             significand;
-  logic [mx_pkg::offset_bits(Format)-1:0] offset;
+  logic [mx_pkg::offset_bits(Format)-1:0] offset, unused_exponent;
 
   mx_element_decode #(
     .Format(Format)
@@ -42,6 +42,7 @@ module mx_dequantize_lane #(
     .negative_o   (negative),
     .significand_o(significand),
     .offset_o     (offset),
+    .exponent_o   (unused_exponent),
     .is_nan_o     (is_nan),
     .is_inf_o     (is_inf),
     .is_zero_o    (is_zero)
