@@ -7,7 +7,7 @@ Both are integers times a power of two until they become codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -77,11 +77,14 @@ def accumulator(request: Request) -> Stimulus:
     core, makers = build.core(), build.makers()
     always = len(core)
     makers = core + makers
-    made: list[Case] = []
-    for case in request.cases(len(makers), always):
-        # A case that these formats cannot express is replaced by one that all can.
-        made.append(makers[case]() or build.apart(build.draws.between(-MAX_GAP, MAX_GAP)))
-    return request.stack([build.surrounded(case.blocks) for case in made], [case.c for case in made])
+
+    def cases() -> Iterator[Case]:
+        for case in request.cases(len(makers), always):
+            # A case that these formats cannot express is replaced by one that all can.
+            made = makers[case]() or build.apart(build.draws.between(-MAX_GAP, MAX_GAP))
+            yield Case(build.surrounded(made.blocks), made.c)
+
+    return request.stack_cases(cases())
 
 
 class _Builder:
