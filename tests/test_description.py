@@ -85,6 +85,12 @@ def test_the_units_are_described(path):
     assert description.design.sources[-1].name == f"{path.stem}.sv"
 
 
+def test_every_unit_is_described():
+    """A file of rtl/ that no other needs is a unit."""
+    needed = {source.name for path in RTL.glob("*.toml") for source in load_description(path).design.sources}
+    assert {path.name for path in RTL.glob("*.sv")} == needed
+
+
 def test_the_example_of_the_manual_is_a_description(tmp_path):
     manual = (RTL.parent / "docs" / "dut.md").read_text()
     (example,) = (block for block in re.findall(r"```toml\n(.*?)```", manual, re.DOTALL) if "version" in block)
