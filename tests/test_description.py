@@ -216,7 +216,8 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path):
 _VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 70), st.floats(allow_nan=False), st.text(max_size=3),
     st.sampled_from(["all", "all_pairs", "depth", "a_elements", "mxfp8_e4m3", "e4m3", "nvfp4", "low", "clk"]),
-    st.lists(st.integers(0, 33), max_size=2), st.just({}), st.just({"port": "a"}), st.just({"from": "depth"}),
+    st.lists(st.integers(0, 33), max_size=2), st.builds(dict),
+    st.fixed_dictionaries({"port": st.just("a")}), st.fixed_dictionaries({"from": st.just("depth")}),
 )  # fmt: skip
 
 
