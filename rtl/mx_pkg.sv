@@ -288,6 +288,16 @@ package mx_pkg;
     normalise_bits = $clog2(width + 1);
   endfunction
 
+  // Conversion to MX: exponent fields of a quotient from the largest of the format down to one that
+  // leaves nothing but a sticky bit of it, signed, and all that mx_round_pack wants to know of it.
+  function automatic int quantize_field_bits(input int format);
+    quantize_field_bits = (is_integer(format) != 0) ? 4 : exponent_bits(format) + 1;
+  endfunction
+
+  function automatic int quantize_aligned_bits(input int format);
+    quantize_aligned_bits = 1 + quantize_field_bits(format) + number_mantissa_bits(format) + 3;
+  endfunction
+
   ////////////////////
   // Number formats //
   ////////////////////
