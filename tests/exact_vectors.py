@@ -67,7 +67,8 @@ def element(name: str, code: int) -> int | str:
 def largest_sum(a_name: str, b_name: str) -> int:
     """Return the largest sum of 32 products of finite elements, in units of the two grids' product."""
     a_max, b_max = (
-        max(v for c in range(1 << code_bits(n)) if isinstance(v := element(n, c), int)) for n in (a_name, b_name)
+        max(v for c in range(1 << code_bits(n)) if isinstance(v := element(n, c), int))
+        for n in (a_name, b_name)
     )
     return 32 * a_max * b_max
 
@@ -79,7 +80,9 @@ class Exact(NamedTuple):
     exponent: int
 
 
-def block_value(a_name: str, a: list[int], a_scale: int, b_name: str, b: list[int], b_scale: int) -> Exact | str:
+def block_value(
+    a_name: str, a: list[int], a_scale: int, b_name: str, b: list[int], b_scale: int
+) -> Exact | str:
     """Return the exact value of a block pair, or NAN or an infinity (MX-5.1, IEEE 754 rules)."""
     values = [(element(a_name, x), element(b_name, y)) for x, y in zip(a, b, strict=True)]
     if 0xFF in (a_scale, b_scale) or any(NAN in pair for pair in values):

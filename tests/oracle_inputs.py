@@ -64,7 +64,9 @@ def random_float_blocks(fmt: BlockFormat, dtype: type[np.floating], count: int, 
         with np.errstate(over="ignore", under="ignore"):
             blocks[rows] = make(rng, fmt, dtype, (int(rows.sum()), fmt.block_size))
     hit = np.flatnonzero(rng.random(count) < 0.03)
-    blocks[hit, rng.integers(0, fmt.block_size, hit.size)] = rng.choice([np.nan, -np.nan, np.inf, -np.inf], hit.size)
+    blocks[hit, rng.integers(0, fmt.block_size, hit.size)] = rng.choice(
+        [np.nan, -np.nan, np.inf, -np.inf], hit.size
+    )
     return blocks
 
 
@@ -106,7 +108,9 @@ def _maximum_at_a_power_of_two(rng, fmt, dtype, shape):
     steps = rng.integers(-64, 65, shape[0]) >> rng.integers(0, 7, shape[0])
     bits = largest.view(f"i{dtype().itemsize}") + steps.astype(f"i{dtype().itemsize}")
     rows = np.arange(shape[0])
-    blocks[rows, rng.integers(0, shape[1], shape[0])] = np.where(bits >= 0, bits, 0).view(dtype) * _signs(rng, shape[0])
+    blocks[rows, rng.integers(0, shape[1], shape[0])] = np.where(bits >= 0, bits, 0).view(dtype) * _signs(
+        rng, shape[0]
+    )
     return blocks
 
 
@@ -311,7 +315,11 @@ def random_start_values(results: np.ndarray, seed: object) -> np.ndarray:
     special = rng.choice(np.array([0, 1 << 31, 0x7F800000, 0xFF800000, 0x7F800001, 0xFFC12345], np.uint32), n)
     opposite = (-results).view(np.int32) + rng.integers(-2, 3, n).astype(np.int32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        scaled = np.ldexp(results * (1 + rng.random(n, np.float32)), rng.integers(-60, 61, n)).astype(np.float32)
+        scaled = np.ldexp(results * (1 + rng.random(n, np.float32)), rng.integers(-60, 61, n)).astype(
+            np.float32
+        )
     scaled *= rng.choice(np.array([-1, 1], np.float32), n)
     which = rng.choice(4, n, p=[0.1, 0.1, 0.3, 0.5])
-    return np.choose(which, [any_bits, special, opposite.view(np.uint32), scaled.view(np.uint32)]).view(np.float32)
+    return np.choose(which, [any_bits, special, opposite.view(np.uint32), scaled.view(np.uint32)]).view(
+        np.float32
+    )

@@ -144,7 +144,9 @@ class TorchAo(Package):
             nvfp4 = pytest.importorskip("torchao.prototype.mx_formats.nvfp4_tensor")
             given = None if tensor_scale is None else torch.tensor(tensor_scale)
             scales, codes = nvfp4.nvfp4_quantize(torch.from_numpy(rows), 16, given)
-            return scales.view(torch.uint8).numpy()[:, 0], mx.unpack(codes.numpy(), "e2m1", layout="low_first")
+            return scales.view(torch.uint8).numpy()[:, 0], mx.unpack(
+                codes.numpy(), "e2m1", layout="low_first"
+            )
         scales, codes = self._to_mx(torch.from_numpy(rows), self._dtypes[fmt], 32, self._mode)
         codes = codes.view(torch.uint8).numpy()
         if fmt == "mxfp4_e2m1":
@@ -181,7 +183,9 @@ class Gfloat(Package):
 
     def encode(self, fmt, values):
         info, gfloat = getattr(self._formats, f"format_info_ocp_{fmt}"), self._gfloat
-        return scalar_codes(lambda x: gfloat.encode_float(info, gfloat.round_float(info, x, sat=True)), values)
+        return scalar_codes(
+            lambda x: gfloat.encode_float(info, gfloat.round_float(info, x, sat=True)), values
+        )
 
     def quantize(self, fmt, rows):
         element = mx.get_format(fmt).element.name

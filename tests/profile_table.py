@@ -144,9 +144,13 @@ def _at_the_top(x, scales):
 
 def _zero_times_infinity(x, scales):
     """Zeros of an NVFP4 array where (1 / tensor scale) / block scale is beyond Float32."""
-    shares = [np.full(len(rows), scale) for rows, scale in zip(np.array_split(x, 10), TENSOR_SCALES, strict=True)]
+    shares = [
+        np.full(len(rows), scale) for rows, scale in zip(np.array_split(x, 10), TENSOR_SCALES, strict=True)
+    ]
     with np.errstate(over="ignore"):
-        reciprocal = (1 / np.concatenate(shares).astype(np.float32)) / mx.decode("ue4m3", scales).astype(np.float32)
+        reciprocal = (1 / np.concatenate(shares).astype(np.float32)) / mx.decode("ue4m3", scales).astype(
+            np.float32
+        )
     return np.pad((x == 0) & np.isinf(reciprocal)[:, None] & ~_nan_rows(x, scales), ((0, 0), (1, 0)))
 
 
@@ -180,7 +184,9 @@ DIFFERENCES = (
         0x01,
     ),
     Difference((packages.Onnx,), E8M0_ONLY, np.isinf, "an infinity is NaN though saturate is 1 (A-11)", 0xFF),
-    Difference((packages.Gfloat,), E8M0_ONLY, np.isneginf, "-Inf is taken as Inf, which saturates (A-11)", 0xFE),
+    Difference(
+        (packages.Gfloat,), E8M0_ONLY, np.isneginf, "-Inf is taken as Inf, which saturates (A-11)", 0xFE
+    ),
     Difference(
         (packages.Bitstring,),
         E8M0_ONLY,
@@ -348,7 +354,9 @@ def compare(package: Package, fmt: str, inputs: int) -> Comparison:
     return Comparison(x.size, ours.size, explained, int(wrong.sum()), first)
 
 
-def _quantize(package: Package, fmt: str, x: np.ndarray, options: mx.QuantizeOptions) -> tuple[np.ndarray, np.ndarray]:
+def _quantize(
+    package: Package, fmt: str, x: np.ndarray, options: mx.QuantizeOptions
+) -> tuple[np.ndarray, np.ndarray]:
     """Our codes of rows and the package's, the scale code first."""
     has_tensor_scale = mx.get_format(fmt).tensor_scale is not None
     parts = np.array_split(x, len(TENSOR_SCALES)) if has_tensor_scale else [x]
@@ -452,7 +460,9 @@ def main(arguments: list[str]) -> int:
         explained = "; ".join(f"{count}: {reason}" for reason, count in result.explained.items() if count)
         failed += result.unexplained
         differ = sum(result.explained.values()) + result.unexplained
-        print(f"{name:34} {package:36} {fmt:12} {result.inputs:9} {differ:8}  {explained}".rstrip(), flush=True)
+        print(
+            f"{name:34} {package:36} {fmt:12} {result.inputs:9} {differ:8}  {explained}".rstrip(), flush=True
+        )
         if result.unexplained:
             print(f"    {result.unexplained} UNEXPLAINED, first: {result.first}")
     return int(failed > 0)

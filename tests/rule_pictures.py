@@ -281,7 +281,9 @@ def groups(name: str) -> Picture:
 
 
 def _text(x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, fill: str = _INK) -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size}" fill="{fill}">{escape(text)}</text>'
+    return (
+        f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{size}" fill="{fill}">{escape(text)}</text>'
+    )
 
 
 def _box(x: float, y: float, width: float, height: float, fill: str, stroke: str = "none") -> str:
@@ -424,3 +426,4 @@ def check(picture: Picture) -> tuple[float, float]:
     whole = (np.pad(codes, ((0, 0), (0, 32 - codes.shape[1]))).astype(np.uint8)[None] for codes in (a, b))
     p, q = (mx.Blocks("mxfp8_e4m3", codes, scale) for codes in whole)
     return float(picture.result), float(mx.dot(p, q, rule, c)[0])
+

@@ -65,7 +65,9 @@ def test_a_rule_that_differs_in_one_field_is_told_apart(
 ) -> None:
     vectors = sets[rule]
     other = replace(vectors.rule, **change)
-    differs = vectors.results != dot_results(vectors.a, vectors.b, vectors.last, other, vectors.c, vectors.scaled)
+    differs = vectors.results != dot_results(
+        vectors.a, vectors.b, vectors.last, other, vectors.c, vectors.scaled
+    )
     aimed = next(each for each in vectors.classes if each.name == "alignment")
     assert differs[aimed.first : aimed.first + aimed.count].any()
 

@@ -192,7 +192,9 @@ def test_stochastic_rounding_takes_one_integer_or_an_array(mxref):
     # 1.1 in E2M1 lies 0.2 of a step above 1: one bit 1 is a half, 0.2 + 0.5 < 1. 1.3 lies 0.6 above.
     assert mxref("encode", "e2m1", "-", *options, "--random", "1", stdin="1.1 1.3") == "2 3\n"
     np.save("r.npy", np.array([1, 0]))
-    assert mxref("encode", "e2m1", "-", *options, "--random", "r.npy", stdin="1.3 1.3\n1.1 1.3") == "3 2\n2 2\n"
+    assert (
+        mxref("encode", "e2m1", "-", *options, "--random", "r.npy", stdin="1.3 1.3\n1.1 1.3") == "3 2\n2 2\n"
+    )
 
 
 def test_large_arrays_are_encoded_in_parts_and_in_place_order(mxref, monkeypatch):
@@ -200,7 +202,10 @@ def test_large_arrays_are_encoded_in_parts_and_in_place_order(mxref, monkeypatch
     np.save("f.npy", np.asfortranarray(X))
     np.save("r.npy", np.arange(70) % 2)
     options = mx.EncodeOptions(rounding="stochastic", random_bits=1)
-    expected = [[convert(E4M3, FLOAT32, bits, options, j % 2) for j, bits in enumerate(float32_bits(row))] for row in X]
+    expected = [
+        [convert(E4M3, FLOAT32, bits, options, j % 2) for j, bits in enumerate(float32_bits(row))]
+        for row in X
+    ]
     for name in ("x.npy", "f.npy"):
         mxref("encode", "e4m3", name, "-o", "c.npy", "--force", "--rounding", "stochastic",
               "--random-bits", "1", "--random", "r.npy")  # fmt: skip
@@ -395,7 +400,9 @@ def test_nvfp4_has_the_scales_of_its_definition_and_survives_a_file(mxref):
     exact = [[[Fraction(float(v)) for v in block] for block in row] for row in padded]
     amax = max(abs(v) for row in exact for block in row for v in block)
     tensor_scale = Fraction(float(np.float32(float(amax / (6 * 448)))))
-    scales = [[oracle.encode(e4m3, max(map(abs, block)) / (6 * tensor_scale)) for block in row] for row in exact]
+    scales = [
+        [oracle.encode(e4m3, max(map(abs, block)) / (6 * tensor_scale)) for block in row] for row in exact
+    ]
     codes = []
     for row, row_scales in zip(exact, scales, strict=True):
         for block, code in zip(row, row_scales, strict=True):

@@ -31,7 +31,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     np.save("x.npy", rng.standard_normal((4, 70)).astype(np.float32))
     np.save("y.npy", rng.standard_normal((3, 70)))
     np.save("z.npy", rng.standard_normal((3, 71)))
-    np.savez("pairs.npz", **{"q.weight": np.ones((4, 64)), "q.input": np.full((2, 64), 3.0), "bias": np.ones(7)})
+    np.savez(
+        "pairs.npz", **{"q.weight": np.ones((4, 64)), "q.input": np.full((2, 64), 3.0), "bias": np.ones(7)}
+    )
     return tmp_path
 
 
@@ -186,7 +188,9 @@ def test_rules_says_what_one_rule_does(capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("command", [[], ["vectors"], ["verify"], ["formats"], ["rules"], ["explain"]])
-def test_help_is_given_and_every_option_explained(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_is_given_and_every_option_explained(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(*command, "--help") == 0
     out = capsys.readouterr().out
     assert out.startswith("usage: mxref")
@@ -298,7 +302,9 @@ def test_wrong_usage_is_one_line_and_exit_2(
         ("version", "out/manifest.json: field version is 1; expected 2"),
     ],
 )
-def test_verify_refuses_a_damaged_directory(damage: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_refuses_a_damaged_directory(
+    damage: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(*VECTORS) == 0
     capsys.readouterr()
     out = Path("out")
@@ -333,7 +339,8 @@ def test_too_little_memory_is_one_line(
     monkeypatch.setattr(cli.vectors, "make_dot_vectors", exhausted)
     assert run(*VECTORS) == 2
     assert (
-        capsys.readouterr().err == "mxref: error: not enough memory for this; use a smaller count or smaller tensors\n"
+        capsys.readouterr().err
+        == "mxref: error: not enough memory for this; use a smaller count or smaller tensors\n"
     )
     assert not (folder / "out").exists()
 

@@ -184,7 +184,9 @@ def test_a_wrong_value_of_the_model_is_a_difference(monkeypatch):
 def test_another_package_is_held_to_its_stated_deviations(monkeypatch):
     given = claim("ml_dtypes-e5m2")
     stated = given.deviations[0]
-    wrong = claims.MlDtypesClaim(given.format, given.options, given.dtype, (stated._replace(theirs=stated.theirs ^ 1),))
+    wrong = claims.MlDtypesClaim(
+        given.format, given.options, given.dtype, (stated._replace(theirs=stated.theirs ^ 1),)
+    )
     assert wrong.try_part(0xFF).differences == 0x7FFFFF
     wrong = claims.MlDtypesClaim(given.format, given.options, given.dtype, ())
     assert wrong.try_part(0xFF).differences == 0x7FFFFF

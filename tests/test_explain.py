@@ -384,7 +384,9 @@ def test_float32_operations_one_by_one() -> None:
     assert (step(multiply, "product").value, step(multiply, "factor").value) == ("3", third)
     # 5 * 0xaaaaab = 55924055 has 26 bits; the last two are 11: up
     assert step(multiply.parts[0], "quotient").value == "6990507*2^-22"
-    divide = explain_block(np.float32([18, 5]), "nvfp4", mx.QuantizeOptions(quotient="float32_divide"), tensor_scale=3)
+    divide = explain_block(
+        np.float32([18, 5]), "nvfp4", mx.QuantizeOptions(quotient="float32_divide"), tensor_scale=3
+    )
     assert (step(divide, "block scale").value, step(divide, "ratio").value) == ("3", "1")
     assert (step(divide, "tensor reciprocal").value, step(divide, "factor").value) == (third, third)
     assert "above tie" in step(divide, "tensor reciprocal").text
@@ -522,7 +524,9 @@ def draw_options(rng: random.Random, kind: type[mx.EncodeOptions]) -> mx.EncodeO
     return kind(**chosen, random_bits=rng.randint(1, 32))  # type: ignore[arg-type]
 
 
-def draw_value(rng: random.Random, fmt: str | FloatFormat | IntegerFormat, dtype: type, uint: type) -> np.floating:
+def draw_value(
+    rng: random.Random, fmt: str | FloatFormat | IntegerFormat, dtype: type, uint: type
+) -> np.floating:
     """A bit pattern, a special value, or a value or tie of the format, or one beside it."""
     kind = rng.random()
     if kind < 0.3:

@@ -244,7 +244,9 @@ def test_the_help_describes_every_option(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_explain_block(capsys: pytest.CaptureFixture[str]) -> None:
-    tree = explained(capsys, "block", "mxfp4_e2m1", "1", "-7", "0.5", "--scale-rule", "rceil", "--detail", "1,2")
+    tree = explained(
+        capsys, "block", "mxfp4_e2m1", "1", "-7", "0.5", "--scale-rule", "rceil", "--detail", "1,2"
+    )
     assert tree["result"] == "80e1" + "00" * 15
     assert [part["result"] for part in tree["parts"]] == ["0xe", "0x0"]
     x = np.random.default_rng(0).standard_normal((3, 70, 2)).astype(np.float32)

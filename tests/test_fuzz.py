@@ -209,7 +209,9 @@ SOURCES = st.one_of(
     ODD_TEXT,
 )
 NUMBER_FORMATS = st.one_of(
-    st.sampled_from(["e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "int8", "int4", "e8m0", "ue4m3", "bfloat16", "float32"]),
+    st.sampled_from(
+        ["e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "int8", "int4", "e8m0", "ue4m3", "bfloat16", "float32"]
+    ),
     st.from_regex(
         r"e[0-9]m[0-9](:(none|fn|ieee|unsigned|no-subnormals|bias=-?[0-9]{1,3}|ignored=[0-9])){0,4}",
         fullmatch=True,
@@ -245,11 +247,16 @@ VALUES = st.one_of(
     ),
     ODD_TEXT,
 )
-BLOCKS = st.one_of(st.from_regex(r"[0-9a-f]{1,3}:[0-9a-f]{1,3}(,[0-9a-f]{1,2}){0,3}", fullmatch=True), ODD_TEXT)
+BLOCKS = st.one_of(
+    st.from_regex(r"[0-9a-f]{1,3}:[0-9a-f]{1,3}(,[0-9a-f]{1,2}){0,3}", fullmatch=True), ODD_TEXT
+)
 RULES = st.one_of(st.sampled_from(["exact_fp32", *list_rules()]), ODD_TEXT)
 OUTPUTS = st.one_of(
     st.sampled_from(
-        [f"new{suffix}" for suffix in (".npy", ".npz", ".safetensors", ".bin", ".hex", ".txt", ".NPY", ".pt", "")]
+        [
+            f"new{suffix}"
+            for suffix in (".npy", ".npz", ".safetensors", ".bin", ".hex", ".txt", ".NPY", ".pt", "")
+        ]
     ),
     st.sampled_from(["keep.npy", "dir.npy", "x.npy/y.npy", "none/y.npy", ".", "/dev/null", "good"]),
 )
@@ -259,7 +266,9 @@ FLAG = st.none()
 
 def _options(options_type: type) -> dict[str, st.SearchStrategy]:
     allowed = choices(options_type)
-    found = {f"--{name.replace('_', '-')}": st.sampled_from([*values, "none"]) for name, values in allowed.items()}
+    found = {
+        f"--{name.replace('_', '-')}": st.sampled_from([*values, "none"]) for name, values in allowed.items()
+    }
     return found | {"--random-bits": INTEGERS, "--profile": st.sampled_from([*mx.list_profiles(), "none"])}
 
 
@@ -378,7 +387,9 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     command = draw(st.sampled_from(sorted(COMMANDS)))
     positional, options = COMMANDS[command]
     arguments = [draw(each) for each in positional]
-    for option in draw(st.lists(st.sampled_from(sorted(options)), max_size=4, unique=True)) if options else []:
+    for option in (
+        draw(st.lists(st.sampled_from(sorted(options)), max_size=4, unique=True)) if options else []
+    ):
         value = draw(options[option])
         arguments += [option] if value is None else [option, value]
     line = [*command, *arguments]
@@ -425,9 +436,9 @@ def test_any_command_line(arguments: list[str], stdin: bytes) -> None:
         ]
     ),
     st.one_of(
-        st.lists(st.lists(st.one_of(VALUES, BLOCKS, st.integers(0, 300).map(hex)), max_size=4), max_size=3).map(
-            lambda rows: "\n".join(" ".join(row) for row in rows).encode("utf-8", "surrogatepass")
-        ),
+        st.lists(
+            st.lists(st.one_of(VALUES, BLOCKS, st.integers(0, 300).map(hex)), max_size=4), max_size=3
+        ).map(lambda rows: "\n".join(" ".join(row) for row in rows).encode("utf-8", "surrogatepass")),
         st.binary(max_size=60),
         st.binary(max_size=60).map(lambda data: b"\x93NUMPY" + data),
     ),
@@ -456,7 +467,9 @@ def npy_file(header: str, values: bytes, version: tuple[int, int] = (1, 0)) -> b
     return b"\x93NUMPY" + bytes(version) + length + encoded + values
 
 
-EXTENTS = st.one_of(st.integers(0, 5), st.integers(-3, 2**70), st.sampled_from([2**31, 2**62, 2**63, -1, 10**30]))
+EXTENTS = st.one_of(
+    st.integers(0, 5), st.integers(-3, 2**70), st.sampled_from([2**31, 2**62, 2**63, -1, 10**30])
+)
 SHAPES = st.lists(EXTENTS, max_size=4)
 DESCRS = st.sampled_from(
     [
@@ -499,7 +512,9 @@ def npy_files(draw: st.DrawFn) -> bytes:
         "shape": shape,
     }
     if draw(st.integers(0, 9)) == 0:
-        fields["descr"] = draw(st.sampled_from([[("a", "<f4")], [("a", "<f4", (2, 2))], {}, 3, [("a", "|O")]]))  # type: ignore[assignment]
+        fields["descr"] = draw(
+            st.sampled_from([[("a", "<f4")], [("a", "<f4", (2, 2))], {}, 3, [("a", "|O")]])
+        )  # type: ignore[assignment]
     if draw(st.integers(0, 9)) == 0:
         del fields[draw(st.sampled_from(sorted(fields)))]
     header = repr(fields)
@@ -522,15 +537,21 @@ def npz_files(draw: st.DrawFn) -> bytes:
     with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as archive:
         warnings.simplefilter("ignore")
         for _ in range(draw(st.integers(0, 4))):
-            content = draw(st.one_of(npy_files(), st.binary(max_size=30), st.sampled_from([bytes(5000), GOOD_NPY])))
+            content = draw(
+                st.one_of(npy_files(), st.binary(max_size=30), st.sampled_from([bytes(5000), GOOD_NPY]))
+            )
             method = draw(
-                st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+                st.sampled_from(
+                    [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+                )
             )
             archive.writestr(draw(names) + draw(st.sampled_from([".npy", ".npy", ""])), content, method)
     data = bytearray(stream.getvalue())
     central = data.find(b"PK\x01\x02")
     if central >= 0 and draw(st.booleans()):  # the sizes, compressed and not, in the directory
-        struct.pack_into("<I", data, central + draw(st.sampled_from([20, 24, 42])), draw(st.integers(0, 2**32 - 1)))
+        struct.pack_into(
+            "<I", data, central + draw(st.sampled_from([20, 24, 42])), draw(st.integers(0, 2**32 - 1))
+        )
     return bytes(data)
 
 
@@ -542,18 +563,28 @@ def safetensors_files(draw: st.DrawFn) -> bytes:
         name = draw(st.sampled_from(["codes", "scales", "a", "a", "é", "", "__metadata__"]))
         begin, end = draw(EXTENTS), draw(EXTENTS)
         entry: dict[str, object] = {
-            "dtype": draw(st.sampled_from(["F32", "U8", "BF16", "F8_E4M3", "I64", "BOOL", "F4", "F6_E2M3", "x", ""])),
+            "dtype": draw(
+                st.sampled_from(["F32", "U8", "BF16", "F8_E4M3", "I64", "BOOL", "F4", "F6_E2M3", "x", ""])
+            ),
             "shape": draw(st.one_of(SHAPES, st.just("x"))),
-            "data_offsets": draw(st.sampled_from([[begin, end], [0, 8], [8, 16], [8, 0], [0], [0.5, 1], "x"])),
+            "data_offsets": draw(
+                st.sampled_from([[begin, end], [0, 8], [8, 16], [8, 0], [0], [0.5, 1], "x"])
+            ),
         }
         if draw(st.integers(0, 9)) == 0:
             entry[draw(st.sampled_from(["dtype", "more"]))] = draw(st.sampled_from([None, 1, []]))
         entries.append(f"{json.dumps(name)}:{json.dumps(entry)}")
     if draw(st.booleans()):
-        entries.append('"__metadata__":' + draw(st.sampled_from(['{"mx_blocks":"{}"}', "{}", "[]", '{"a":1}', "null"])))
+        entries.append(
+            '"__metadata__":' + draw(st.sampled_from(['{"mx_blocks":"{}"}', "{}", "[]", '{"a":1}', "null"]))
+        )
     header = ("{" + ",".join(entries) + "}").encode()
-    header = draw(st.sampled_from([header, header, header, b"[" * 3000, b"{}", b"\xff", b"", b'{"a":' * 1000]))
-    length = draw(st.sampled_from([len(header), len(header), len(header), 0, 2**63, 2**64 - 1, len(header) + 1]))
+    header = draw(
+        st.sampled_from([header, header, header, b"[" * 3000, b"{}", b"\xff", b"", b'{"a":' * 1000])
+    )
+    length = draw(
+        st.sampled_from([len(header), len(header), len(header), 0, 2**63, 2**64 - 1, len(header) + 1])
+    )
     return struct.pack("<Q", length) + header + bytes(draw(st.sampled_from([0, 8, 16])))
 
 

@@ -82,15 +82,21 @@ PLAIN = st.one_of(
     st.builds(lambda shape, dtype: np.zeros(shape, dtype), SHAPES, DTYPES),
     hnp.arrays(st.sampled_from(["f2", "f4", "f8"]), SHAPES),
     hnp.arrays(st.sampled_from(["u1", "i2", "u4", "i8", "u8"]), SHAPES),
-    st.sampled_from([[[1, 2], [3]], [1, "x"], [None], "abc", [[]], [1 + 2j], {1: 2}, [2**70], 3, 1.5, [0.5, -1], True]),
+    st.sampled_from(
+        [[[1, 2], [3]], [1, "x"], [None], "abc", [[]], [1 + 2j], {1: 2}, [2**70], 3, 1.5, [0.5, -1], True]
+    ),
 )
 ARRAYS = st.one_of(PLAIN, PLAIN, ODD)
-CODES = st.one_of(hnp.arrays("u1", st.sampled_from([(32,), (2, 32), (1, 2, 32), (4, 16), (0, 32), (2, 2, 3)])), ARRAYS)
+CODES = st.one_of(
+    hnp.arrays("u1", st.sampled_from([(32,), (2, 32), (1, 2, 32), (4, 16), (0, 32), (2, 2, 3)])), ARRAYS
+)
 SCALES = st.one_of(hnp.arrays("u1", st.sampled_from([(2,), (1, 2), (4,), (0,)])), ARRAYS)
 NUMBER_FORMATS = st.one_of(
     st.sampled_from(["e4m3", "e5m2", "e3m2", "e2m1", "int8", "int4", "e8m0", "ue4m3", "float32", "bfloat16"]),
     st.builds(mx.get_element, st.sampled_from(["e4m3", "int6"])),
-    st.sampled_from([parse_number_format("e3m4:ieee"), parse_number_format("int3"), parse_number_format("e7m0:none")]),
+    st.sampled_from(
+        [parse_number_format("e3m4:ieee"), parse_number_format("int3"), parse_number_format("e7m0:none")]
+    ),
     ODD,
 )
 BLOCK_FORMATS = st.one_of(

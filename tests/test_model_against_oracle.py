@@ -140,14 +140,16 @@ def test_every_product_of_two_codes_is_the_same(a_format, b_format, record_prope
         blocks.append(mx.Blocks(fmt, spread, np.full((len(pairs), 1), 0x7F, np.uint8)))
     got = {rule: dot_bits(*blocks, rule).tolist() for rule in RULES}
     a_numbers, b_numbers = (
-        [oracle.decode(f.element, code) for code in codes] for f, codes in ((a_format, a_codes), (b_format, b_codes))
+        [oracle.decode(f.element, code) for code in codes]
+        for f, codes in ((a_format, a_codes), (b_format, b_codes))
     )
     for row, (a, b) in enumerate(pairs.tolist()):
         want = oracle.to_float32(exact.total([exact.product(a_numbers[a], b_numbers[b])]))
         for rule in RULES:
             bits = got[rule][row]
             assert bits == want, (
-                f"{a_format.name} {a:#04x} * {b_format.name} {b:#04x} under {rule}: got {bits:#010x}, want {want:#010x}"
+                f"{a_format.name} {a:#04x} * {b_format.name} {b:#04x} under {rule}: "
+                f"got {bits:#010x}, want {want:#010x}"
             )
     record_property("products", len(pairs))
 
@@ -175,7 +177,9 @@ def test_every_pair_of_scales_gives_the_same_result(case, record_property):
     for rule in RULES:
         got = dot_bits(a, b, rule).tolist()
         for row, (scale_a, scale_b) in enumerate(scales.tolist()):
-            want = fast.dot([(Block(fmt, scale_a, codes[0].tolist()), Block(fmt, scale_b, codes[1].tolist()))], rule)
+            want = fast.dot(
+                [(Block(fmt, scale_a, codes[0].tolist()), Block(fmt, scale_b, codes[1].tolist()))], rule
+            )
             assert got[row] == want, (
                 f"{fmt.name} {case} scales {scale_a:#04x} {scale_b:#04x} under {rule}: "
                 f"got {got[row]:#010x}, want {want:#010x}"
@@ -193,7 +197,9 @@ def test_every_code_under_every_scale_dequantizes_to_the_same_value(fmt, record_
         np.broadcast_to(codes, (256, *codes.shape)),
         np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None], (256, len(codes))),
     )
-    single, half, double = (mx.dequantize(blocks, dtype=dtype) for dtype in (np.float32, np.float16, np.float64))
+    single, half, double = (
+        mx.dequantize(blocks, dtype=dtype) for dtype in (np.float32, np.float16, np.float64)
+    )
     assert (single.dtype, half.dtype, double.dtype) == (np.float32, np.float16, np.float64)
     for scale in range(256):
         values = [v for row in codes.tolist() for v in oracle.dequantize_block(Block(fmt, scale, row))]
@@ -233,7 +239,9 @@ def _apply(call: tuple) -> tuple[int, str | None]:
     return check(*arguments)
 
 
-def compare_quantize(fmt: BlockFormat, dtype: type[np.floating], count: int, seed: tuple) -> tuple[int, str | None]:
+def compare_quantize(
+    fmt: BlockFormat, dtype: type[np.floating], count: int, seed: tuple
+) -> tuple[int, str | None]:
     """Compare mx.quantize with the oracle on random_float_blocks(fmt, dtype, count, seed)."""
     values = random_float_blocks(fmt, dtype, count, seed)
     got = mx.quantize(values, fmt)
@@ -339,7 +347,9 @@ def test_rows_of_any_length_and_axis_are_blocked_and_padded_the_same(fmt, shape,
     length = shape[axis]
     rows = np.prod(shape, dtype=int) // length
     n_blocks = -(-length // fmt.block_size)
-    values = random_float_blocks(fmt, np.float32, rows * n_blocks, (SEED, length)).reshape(rows, -1)[:, :length]
+    values = random_float_blocks(fmt, np.float32, rows * n_blocks, (SEED, length)).reshape(rows, -1)[
+        :, :length
+    ]
     others = [extent for i, extent in enumerate(shape) if i != axis % len(shape)]
     got = mx.quantize(np.moveaxis(values.reshape(*others, length), -1, axis), fmt, axis=axis)
     codes, scales = (
@@ -367,7 +377,9 @@ def test_matrix_products_have_the_bits_of_the_single_dot_products(a_format, b_fo
     """Small matrices with specials in them, under both rules, without and with initial values."""
     for seed, (m, n, n_blocks) in enumerate([(5, 7, 3), (1, 1, 1), (4, 3, 6), (0, 2, 1), (2, 3, 0)]):
         rows = max(m, n)
-        a_codes, b_codes, a_scales, b_scales = random_code_rows(a_format, b_format, rows, n_blocks, (SEED, seed))
+        a_codes, b_codes, a_scales, b_scales = random_code_rows(
+            a_format, b_format, rows, n_blocks, (SEED, seed)
+        )
         a_codes, a_scales, b_codes, b_scales = a_codes[:m], a_scales[:m], b_codes[:n], b_scales[:n]
         a, b = mx.Blocks(a_format, a_codes, a_scales), mx.Blocks(b_format, b_codes, b_scales)
         start = random_start_values(mx.matmul(a, b, rule=RULES[0]).reshape(-1), (SEED, seed)).reshape(m, n)
@@ -396,12 +408,16 @@ def test_matrix_products_have_the_bits_of_the_single_dot_products(a_format, b_fo
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("formats_", [(BLOCKS[0], BLOCKS[0]), (BLOCKS[1], BLOCKS[4]), (BLOCKS[5], BLOCKS[0])], ids=str)
+@pytest.mark.parametrize(
+    "formats_", [(BLOCKS[0], BLOCKS[0]), (BLOCKS[1], BLOCKS[4]), (BLOCKS[5], BLOCKS[0])], ids=str
+)
 def test_long_dot_products_and_large_matrices_have_the_same_bits(formats_, rule):
     """Thousands of blocks in a row, matrices of a thousand rows: beyond any size worked on at a time."""
     a_format, b_format = formats_
     for rows, n_blocks in ((3, 2100), (1100, 2)):
-        a_codes, b_codes, a_scales, b_scales = random_code_rows(a_format, b_format, rows, n_blocks, (SEED, rows))
+        a_codes, b_codes, a_scales, b_scales = random_code_rows(
+            a_format, b_format, rows, n_blocks, (SEED, rows)
+        )
         for scales in (a_scales, b_scales):
             scales[...] = np.where(scales == 0xFF, 0x7F, scales % 32 + 112)
         if rows == 3:  # specials in one row only, so that two long sums stay finite

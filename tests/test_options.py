@@ -115,7 +115,9 @@ def draw_randoms(rng, options, shape):
 def check_encode(fmt, source, bits, options, randoms=None) -> int:
     """Compare the model on *bits* of a *source* format with the oracle; return how many were compared."""
     values = (
-        (bits.astype(np.uint32) << 16).view(np.float32) if source is BFLOAT16 else bits.view(f"f{source.bits // 8}")
+        (bits.astype(np.uint32) << 16).view(np.float32)
+        if source is BFLOAT16
+        else bits.view(f"f{source.bits // 8}")
     )
     got = mx.encode(fmt, values, options=options, random=randoms)
     by_table = has_encode_table(fmt, options) and source is not FLOAT64
@@ -230,7 +232,9 @@ def e8m0_boundaries() -> np.ndarray:
 
 E8M0_CHOICES = [
     {"unsigned_zero": zero, "unsigned_negative": negative, "tie_without_mantissa": tie, **ends}
-    for zero, negative, tie in product(("minimum", "nan"), ("nan", "magnitude", "minimum"), ("larger", "even_code"))
+    for zero, negative, tie in product(
+        ("minimum", "nan"), ("nan", "magnitude", "minimum"), ("larger", "even_code")
+    )
     for ends in (
         {"overflow": "saturate"},
         {"overflow": "overflow", "unsigned_underflow": "nan"},
@@ -347,7 +351,8 @@ def test_scales_at_every_exponent_and_every_threshold(element, rule, record_prop
     bits = np.unique(np.concatenate([normal.ravel(), subnormal, [1, 2, 3]])).astype(np.uint32)
     bits = bits[bits > 0]
     wanted = [
-        oracle.scale_exponent(element, oracle.decode(FLOAT32, pattern).magnitude, rule) for pattern in bits.tolist()
+        oracle.scale_exponent(element, oracle.decode(FLOAT32, pattern).magnitude, rule)
+        for pattern in bits.tolist()
     ]
     for overflow, underflow in product(("clamp", "nan"), repeat=2):
         options = QuantizeOptions(scale_rule=rule, scale_overflow=overflow, scale_underflow=underflow)
@@ -453,14 +458,18 @@ def test_special_blocks_under_every_value_of_every_option(fmt, dtype):
         for value in allowed[1:]:
             if (field, value) == ("overflow", "overflow") and not has_nan(fmt.element):
                 continue
-            options = QuantizeOptions(**{field: value, "nan_in_block": "per_element", "inf_in_block": "ignore"})
+            options = QuantizeOptions(
+                **{field: value, "nan_in_block": "per_element", "inf_in_block": "ignore"}
+            )
             randoms = draw_randoms(np.random.default_rng(SEED), options, blocks.shape)
             if (field, value) == ("nan_to_finite", "error") and not has_nan(fmt.element):
                 kept = blocks[~np.isnan(blocks).any(axis=1)]
                 check_quantize(fmt, kept, options)
             else:
                 check_quantize(fmt, blocks, options, randoms)
-    for settings in product(*(choices(QuantizeOptions)[f] for f in ("nan_in_block", "inf_in_block", "zero_block"))):
+    for settings in product(
+        *(choices(QuantizeOptions)[f] for f in ("nan_in_block", "inf_in_block", "zero_block"))
+    ):
         nan_in_block, inf_in_block, zero_block = settings
         options = QuantizeOptions(nan_in_block=nan_in_block, inf_in_block=inf_in_block, zero_block=zero_block)
         check_quantize(fmt, blocks[::2], options)
@@ -534,7 +543,9 @@ UNUSUAL_BLOCKS = [
 def test_dequantized_values_beyond_the_range_of_the_result(block_format, overflow):
     fmt = replace(block_format, block_size=1)
     codes = np.arange(1 << fmt.element.bits, dtype=np.uint8)[:: 1 if FULL else 3]
-    codes = np.union1d(codes, [fmt.element.max_code, getattr(fmt.element, "min_code", 0x80) % (1 << fmt.element.bits)])
+    codes = np.union1d(
+        codes, [fmt.element.max_code, getattr(fmt.element, "min_code", 0x80) % (1 << fmt.element.bits)]
+    )
     scales = np.array([0, 1, 100, 112, 120, 126, 130, 138, 142, 143, 144, 239, 245, 249, 251, 253, 254, 255])
     scales = np.unique(scales % (1 << fmt.scale.bits))
     pairs = np.array(list(product(codes, scales)), np.uint8)
@@ -589,7 +600,9 @@ def nearby_floats(rng, fmt, count) -> np.ndarray:
     chosen = np.clip(chosen, 0, 0x7FFFFFFF) | (rng.integers(0, 2, count) << 31)
     anything = rng.integers(0, 1 << 32, count)
     kind = rng.random(count)
-    bits = np.where(kind < 0.3, anything, np.where(kind < 0.95, chosen, rng.choice(special_bits(FLOAT32), count)))
+    bits = np.where(
+        kind < 0.3, anything, np.where(kind < 0.95, chosen, rng.choice(special_bits(FLOAT32), count))
+    )
     return bits.astype(np.uint32)
 
 
@@ -651,7 +664,9 @@ def test_quantizing_by_table_is_quantizing_exactly(rule, record_property):
     accepted = 0
     for count in range(1000 if FULL else 300):
         element = [*ELEMENTS, *DESCRIBED][count] if count < 17 else random_element(rng)
-        fmt = BlockFormat("block", element, E8M0 if count < 17 else random_scale(rng), int(rng.choice([1, 4, 32])))
+        fmt = BlockFormat(
+            "block", element, E8M0 if count < 17 else random_scale(rng), int(rng.choice([1, 4, 32]))
+        )
         options = table_options(rng, QuantizeOptions, scale_rule=rule)
         if not has_nan(element):
             options = replace(options, overflow="saturate")
@@ -849,7 +864,8 @@ def test_flushing_subnormal_inputs_matters_below_the_scale_of_d_10(block_format)
         amax = np.ldexp(np.float32(1), exponent + fmt.element.emax)
         values = np.array([amax, largest_subnormal], np.float32)
         kept, flushed = (
-            mx.quantize(values, fmt, options=QuantizeOptions(subnormal_input=choice)) for choice in ("keep", "flush")
+            mx.quantize(values, fmt, options=QuantizeOptions(subnormal_input=choice))
+            for choice in ("keep", "flush")
         )
         if amax >= 2.0**-126:
             assert kept.scales == flushed.scales == exponent + 127

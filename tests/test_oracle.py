@@ -173,7 +173,9 @@ def test_e8m0_codes_are_powers_of_two_without_zero_or_infinity_and_one_nan():
     for code, want in bits.items():
         assert oracle.to_float32(oracle.decode(E8M0, code)) == want, f"{code:#04x}"
     for code in range(255):
-        assert oracle.decode(E8M0, code) == Number("finite", False, Fraction(2) ** (code - 127)), f"{code:#04x}"
+        assert oracle.decode(E8M0, code) == Number("finite", False, Fraction(2) ** (code - 127)), (
+            f"{code:#04x}"
+        )
     assert oracle.decode(E8M0, 0xFF).kind == "nan"
 
 
@@ -352,7 +354,9 @@ FLOOR_ANCHORS = [
 ]
 
 
-@pytest.mark.parametrize(("element", "amax", "scale", "value"), FLOOR_ANCHORS, ids=lambda x: str(getattr(x, "name", x)))
+@pytest.mark.parametrize(
+    ("element", "amax", "scale", "value"), FLOOR_ANCHORS, ids=lambda x: str(getattr(x, "name", x))
+)
 @pytest.mark.parametrize("quantize_block", [oracle.quantize_block, fast.quantize_block])
 def test_the_floor_rule_gives_the_anchor_scales(quantize_block, element, amax, scale, value):
     for position in (0, 15, 31):
@@ -446,7 +450,9 @@ def test_every_finite_value_of_a_block_is_exact_in_float32_unless_it_overflows()
             for first in range(0, 1 << fmt.element.bits, 32):
                 codes = [code % (1 << fmt.element.bits) for code in range(first, first + 32)]
                 b = Block(fmt, scale, codes)
-                for value, bits in zip(oracle.dequantize_block(b), oracle.dequantize_block_float32(b), strict=True):
+                for value, bits in zip(
+                    oracle.dequantize_block(b), oracle.dequantize_block_float32(b), strict=True
+                ):
                     back = oracle.from_float32(bits)
                     if value.kind == "finite" and back.kind == "infinite":
                         overflowing.add(scale - 127)
@@ -658,7 +664,9 @@ def test_scales_act_as_an_exponent_sum(dot, rule):
     assert dot([(huge, huge)], rule) == 0x7F800000
     assert dot([(huge, block(fmt, [-(2.0**15)], scale=0xFE))], rule) == 0xFF800000
     assert dot([(block(fmt, [1.0], scale=0x00), block(fmt, [1.0], scale=0x69))], rule) == 1  # 2^-149
-    assert dot([(block(fmt, [1.0], scale=0x00), block(fmt, [1.0], scale=0x68))], rule) == 0  # the tie at 2^-150
+    assert (
+        dot([(block(fmt, [1.0], scale=0x00), block(fmt, [1.0], scale=0x68))], rule) == 0
+    )  # the tie at 2^-150
     assert dot([(block(fmt, [1.25], scale=0x00), block(fmt, [1.0], scale=0x68))], rule) == 1
 
 

@@ -284,7 +284,9 @@ class TestElementDamage:
             if used >> bit & 1:
                 assert np.array_equal(unpack(damaged, bits, layout), unpack(packed, bits, layout))
             else:
-                with pytest.raises(mx.CodeRangeError, match=rf"{used | 1 << bit:#04x} at index \[1, 2\].*{used:#04x}"):
+                with pytest.raises(
+                    mx.CodeRangeError, match=rf"{used | 1 << bit:#04x} at index \[1, 2\].*{used:#04x}"
+                ):
                     unpack(damaged, bits, layout)
 
     @pytest.mark.parametrize(("layout", "bits"), [(n, b) for n, b in CASES if n not in ONE_BYTE_EACH])
@@ -443,7 +445,9 @@ class TestBlocks:
                 "scales: dtype float64",
             ),
             (
-                lambda: unpack_blocks(np.full((2, 33), 0x40, np.uint8), "mxfp6_e3m2", "ptx", scale_position="first"),
+                lambda: unpack_blocks(
+                    np.full((2, 33), 0x40, np.uint8), "mxfp6_e3m2", "ptx", scale_position="first"
+                ),
                 mx.CodeRangeError,
                 r"0x40 at index \[0, 0\]",
             ),
@@ -551,7 +555,9 @@ class TestSwizzle:
         scales[row, column] = 0x7F
         assert np.flatnonzero(swizzle_scales(scales)).tolist() == [offset]
 
-    @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (33, 3), (128, 4), (129, 4), (128, 5), (130, 9), (300, 2)])
+    @pytest.mark.parametrize(
+        "shape", [(1, 1), (1, 5), (33, 3), (128, 4), (129, 4), (128, 5), (130, 9), (300, 2)]
+    )
     def test_against_the_printed_formula(self, shape):
         scales = np.random.default_rng(shape[0]).integers(0, 256, shape, dtype=np.uint8)
         swizzled = swizzle_scales(scales)
@@ -633,7 +639,9 @@ class TestTorchao:
         torch = pytest.importorskip("torch")
         kernels = pytest.importorskip("torchao.prototype.mx_formats.kernels", exc_type=ImportError)
         codes = np.random.default_rng(0).integers(0, 16, (5, 32), dtype=np.uint8)
-        assert np.array_equal(pack(codes, "e2m1", "low_first"), kernels.pack_uint4(torch.from_numpy(codes)).numpy())
+        assert np.array_equal(
+            pack(codes, "e2m1", "low_first"), kernels.pack_uint4(torch.from_numpy(codes)).numpy()
+        )
 
 
 def test_e4m3_blocks_are_their_codes():

@@ -207,7 +207,9 @@ def test_a_described_format_is_a_named_one_if_its_parts_are():
     torchao = mx.get_profile("torchao")
     e4m3, e8m0 = mx.get_element("e4m3"), mx.get_scale("e8m0")
     assert torchao.quantize_options(BlockFormat("mine", e4m3, e8m0, 16)) == torchao.blocks["mxfp8_e4m3"]
-    with pytest.raises(mx.DefinitionError, match="'torchao': no conversion of arrays to mine; it covers mxfp8"):
+    with pytest.raises(
+        mx.DefinitionError, match="'torchao': no conversion of arrays to mine; it covers mxfp8"
+    ):
         torchao.quantize_options(BlockFormat("mine", replace(e4m3, bias=8), e8m0))
     assert mx.get_profile("cuda").encode_options(e4m3) == mx.EncodeOptions()
     same_but_for_its_name = replace(e4m3, name="fp8")
@@ -219,7 +221,9 @@ def test_what_a_profile_does_not_cover_is_refused():
         mx.get_profile("nvidia")
     with pytest.raises(mx.DefinitionError, match="it covers e5m2, e4m3, e3m2, e2m3, e2m1, e8m0"):
         mx.get_profile("cuda").encode_options("int8")
-    with pytest.raises(mx.DefinitionError, match="'ml_dtypes': no conversion of arrays to mxint8; it has no such"):
+    with pytest.raises(
+        mx.DefinitionError, match="'ml_dtypes': no conversion of arrays to mxint8; it has no such"
+    ):
         mx.get_profile("ml_dtypes").quantize_options("mxint8")
     with pytest.raises(mx.UnknownNameError, match="block format"):
         mx.get_profile("torchao").quantize_options("mxfp9")
@@ -242,7 +246,9 @@ def test_bitstring_packs_as_its_layout_says():
     for fmt, bits in (("e2m1", 4), ("e2m3", 6)):
         values = mx.decode(fmt, np.arange(1, 9))
         array = bitstring.Array(f"{fmt}mxfp", values.tolist())
-        assert array.to_bytes() == mx.pack(np.arange(1, 9, dtype=np.uint8), fmt, layout=layouts[bits]).tobytes()
+        assert (
+            array.to_bytes() == mx.pack(np.arange(1, 9, dtype=np.uint8), fmt, layout=layouts[bits]).tobytes()
+        )
 
 
 def test_the_command_shows_every_profile(capsys):

@@ -27,7 +27,9 @@ def test_examples_in_the_package_docstring_print_what_they_say():
     assert result.failed == 0
 
 
-def test_commands_in_the_readme_print_what_it_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_commands_in_the_readme_print_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     monkeypatch.setenv("COLUMNS", "100")
     shown = re.findall(
         r"```\n\$ (?:echo (.*) \| )?mxref (.*)\n((?:.*\n)*?)```",

@@ -321,9 +321,13 @@ def test_partial_sums_without_elements_have_no_zero():
 
 def test_dequantised_elements_far_apart_are_added_exactly():
     """2**100 + 2**-100, to odd: the small one sets the last bit."""
-    rule = replace(get_rule("exact_fp32"), scale_apply="dequant_inputs", dequant_format="fp32", acc_round="RTO")
+    rule = replace(
+        get_rule("exact_fp32"), scale_apply="dequant_inputs", dequant_format="fp32", acc_round="RTO"
+    )
     for size in ("all", 32):
-        far = judged(replace(rule, group_size=size), "e4m3", [(ONE, ONE)] * 32, 0, ([177, 77], [177, 77]))
+        far = judged(
+            replace(rule, group_size=size), "e4m3", [(ONE, ONE)] * 32, 0, ([177, 77], [177, 77])
+        )
         assert far == 0x73800001
 
 

@@ -103,7 +103,9 @@ def members() -> dict[str, bytes]:
     return {
         "tests/data/hw_mini/index.json": json.dumps(index).encode(),
         "tests/data/hw_mini/c.npz": npz(arrays),
-        "tests/data/toolbox/SOURCES.json": json.dumps({"format": "mmaemu-toolbox-vectors/1", "sets": sets}).encode(),
+        "tests/data/toolbox/SOURCES.json": json.dumps(
+            {"format": "mmaemu-toolbox-vectors/1", "sets": sets}
+        ).encode(),
         "tests/data/toolbox/vectors.npz": npz(toolbox),
     }
 

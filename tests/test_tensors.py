@@ -278,7 +278,9 @@ def test_shapes_that_are_refused(tmp_path):
 def test_safetensors_types_that_are_refused(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(
-        safetensors_bytes({"fp8": ("F8_E5M2", [2], b"\x01\x02"), "c": ("C64", [1], bytes(8)), "i": ("I8", [1], b"1")})
+        safetensors_bytes(
+            {"fp8": ("F8_E5M2", [2], b"\x01\x02"), "c": ("C64", [1], bytes(8)), "i": ("I8", [1], b"1")}
+        )
     )
     for name, label in (("fp8", "F8_E5M2"), ("c", "C64"), ("i", "I8")):
         message = refusal(DtypeError, path, name)

@@ -89,7 +89,9 @@ class Bitstring:
             self._dtype(fmt, "saturate"),
             4 if fmt == "e2m1" else 6 if fmt in ("e3m2", "e2m3") else 8,
         )
-        return np.array([dtype.unpack(self._bitstring.Bits(f"uint:{bits}={code}")) for code in codes.tolist()])
+        return np.array(
+            [dtype.unpack(self._bitstring.Bits(f"uint:{bits}={code}")) for code in codes.tolist()]
+        )
 
     def encode(self, fmt: str, values: np.ndarray, overflow: str) -> list[int | None]:
         dtype = self._dtype(fmt, overflow)
@@ -180,7 +182,9 @@ _ONLY_SATURATION = "A-14: its cast to this format only saturates, since version 
 _NAN_SIGN = "A-15: it keeps the sign of NaN, we clear it"
 _NAN_PATTERN = "A-15: its NaN is another pattern"
 _NAN_NEGATIVE = "A-15: its NaN has the sign bit set"
-_OVERFLOW_NAN = "A-14, A-15: its overflow NaN has the sign bit set always, ours the sign of the input (OFP8-5.2.1-k)"
+_OVERFLOW_NAN = (
+    "A-14, A-15: its overflow NaN has the sign bit set always, ours the sign of the input (OFP8-5.2.1-k)"
+)
 _NAN_TO_ZERO = "A-13: NaN becomes a zero of the other sign, with us the largest positive value"
 _NAN_REFUSED = "A-13: it refuses NaN in a format without NaN"
 _FULL_INT8 = "A-21: it uses the code of -2, we encode symmetrically"
@@ -271,7 +275,9 @@ E8M0_ENCODINGS = [
 # --------------------------------------------------------------------------------------------------
 
 FORMATS = [(package, fmt) for package, adapter in PACKAGES.items() for fmt in adapter.formats]
-MODES = [(package, fmt, mode) for package, fmt in FORMATS for mode in ((_SAT, _OVF) if fmt in FP8 else (_SAT,))]
+MODES = [
+    (package, fmt, mode) for package, fmt in FORMATS for mode in ((_SAT, _OVF) if fmt in FP8 else (_SAT,))
+]
 
 
 @pytest.mark.parametrize(("package", "fmt"), [*FORMATS, *((package, SCALE) for package in PACKAGES)])
@@ -285,7 +291,9 @@ def test_every_code_decodes_to_the_package_s_value(package, fmt):
 
 
 @pytest.mark.parametrize(("package", "fmt", "overflow"), MODES)
-def test_every_float16_and_every_breakpoint_encodes_to_the_package_s_code(package, fmt, overflow, record_property):
+def test_every_float16_and_every_breakpoint_encodes_to_the_package_s_code(
+    package, fmt, overflow, record_property
+):
     adapter = PACKAGES[package]()
     every_float16 = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
     compared = 0
@@ -311,7 +319,9 @@ def test_every_float16_and_every_breakpoint_encodes_to_the_package_s_code(packag
                 assert their_code == our_code, f"{where}: {package} {their_code}, we {our_code}"
             else:
                 want = (row.theirs, row.ours)
-                assert (their_code, our_code) == want, f"{where}: {row.id} says {want}, now {their_code}, {our_code}"
+                assert (their_code, our_code) == want, (
+                    f"{where}: {row.id} says {want}, now {their_code}, {our_code}"
+                )
         compared += values.size
     record_property("inputs", compared)
 
@@ -343,7 +353,9 @@ def test_every_code_under_every_scale_has_the_value_of_the_float32_product_in_ml
     fmt = mx.get_format(block_format)
     codes = np.resize(np.arange(1 << fmt.element.bits, dtype=np.uint8), (8, fmt.block_size))
     scales = np.arange(256, dtype=np.uint8)
-    blocks = mx.Blocks(fmt, np.broadcast_to(codes, (256, 8, fmt.block_size)), np.repeat(scales[:, None], 8, axis=1))
+    blocks = mx.Blocks(
+        fmt, np.broadcast_to(codes, (256, 8, fmt.block_size)), np.repeat(scales[:, None], 8, axis=1)
+    )
     elements = adapter.decode(fmt.element.name, codes.reshape(-1)).astype(np.float32)
     with np.errstate(over="ignore"):
         theirs = adapter.decode(SCALE, scales).astype(np.float32)[:, None] * elements

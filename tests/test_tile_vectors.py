@@ -30,7 +30,9 @@ def test_every_entry_is_the_product_of_its_row_and_column(tiles: TileVectors) ->
     assert tiles.results.dtype == np.uint16
     for i in range(0, tiles.vectors, 9):
         steps = tiles.rows_of(i)
-        a, b = (mx.Blocks(x.format, x.codes[steps].swapaxes(0, 1), x.scales[steps].T) for x in (tiles.a, tiles.b))
+        a, b = (
+            mx.Blocks(x.format, x.codes[steps].swapaxes(0, 1), x.scales[steps].T) for x in (tiles.a, tiles.b)
+        )
         c = tiles.c[i].reshape(3, 2).view(np.float32)
         product = mx.matmul(a, b, FP16, c).astype(np.float16).view(np.uint16)
         is_nan = (product & 0x7FFF) > 0x7C00
@@ -83,4 +85,6 @@ def test_a_set_of_tiles_is_read_as_written_and_verified(formats: str, tmp_path: 
 def test_extents_out_of_range_are_refused() -> None:
     for rows, columns, count in ((0, 1, 1), (1, 257, 1), (256, 1, 100_000)):
         with pytest.raises(DefinitionError, match=rf"of {rows} x {columns}"):
-            make_tile_vectors("mxint8", "mxint8", rule="exact_fp32", rows=rows, columns=columns, count=count, seed=1)
+            make_tile_vectors(
+                "mxint8", "mxint8", rule="exact_fp32", rows=rows, columns=columns, count=count, seed=1
+            )

@@ -26,7 +26,9 @@ PLANES = ("a_elements", "a_scale", "b_elements", "b_scale", "last", "result")
 
 def small_set(a: str = "mxfp6_e2m3", b: str = "mxfp4_e2m1", seed: int = 3) -> DotVectors:
     tensors = [TensorPair("x y", np.ones((2, 40)), np.full((3, 40), 1.5, np.float32))]
-    return make_dot_vectors(a, b, rule="block32_fp32_add", multi_block=True, count=20, seed=seed, tensors=tensors)
+    return make_dot_vectors(
+        a, b, rule="block32_fp32_add", multi_block=True, count=20, seed=seed, tensors=tensors
+    )
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,9 @@ def test_a_wrong_result_is_found_by_the_model_and_by_the_oracle(
     if oracle_only:  # a model that makes the mistake that the file has
         monkeypatch.setattr("refmodel.vectors.dotset.dot_results", lambda *_: read.results.copy())
     judge = "oracle" if oracle_only else "model"
-    with pytest.raises(FileError, match=rf"^result\.hex: line 18 is .*the {judge} gives .*1 of {read.dots} differ"):
+    with pytest.raises(
+        FileError, match=rf"^result\.hex: line 18 is .*the {judge} gives .*1 of {read.dots} differ"
+    ):
         check_results(read)
 
 
@@ -178,7 +182,9 @@ def test_what_is_not_ours_is_left_as_it_is(content: str, tmp_path: Path, vectors
         text = {"foreign manifest": '{"format": "other"}', "broken manifest": "{"}.get(content)
         (target / ("notes.txt" if text is None else MANIFEST)).write_text(text or "mine")
     before = _snapshot(tmp_path)
-    with pytest.raises(FileError, match=r"set: (is a file|exists and is not a vector|also holds 'notes.txt')"):
+    with pytest.raises(
+        FileError, match=r"set: (is a file|exists and is not a vector|also holds 'notes.txt')"
+    ):
         write_vectors(vectors, target)
     assert _snapshot(tmp_path) == before
 
@@ -210,7 +216,10 @@ def test_a_failure_leaves_the_old_set_and_nothing_else(
 
 
 def _snapshot(folder: Path) -> dict[str, bytes | None]:
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
 
 
 # Damaged planes

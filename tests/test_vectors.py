@@ -178,7 +178,8 @@ def test_exhaustive_repeats_small_formats_in_other_lanes() -> None:
 
 def test_exhaustive_chooses_different_pairs_for_different_seeds() -> None:
     first, second = (
-        set(_lone_codes(generate("exhaustive", "mxfp8_e4m3", "mxfp8_e4m3", 8000, seed=seed))) for seed in (1, 2)
+        set(_lone_codes(generate("exhaustive", "mxfp8_e4m3", "mxfp8_e4m3", 8000, seed=seed)))
+        for seed in (1, 2)
     )
     assert len(first) >= 7999
     assert len(first & second) < 4000
@@ -209,7 +210,9 @@ def _edge_codes(name: str) -> set[int]:
     values = {code: element(name, code) for code in range(1 << code_bits(name))}
     if name == "mxint8":
         return {0x00, 0x01, 0xFF, 0x40, 0xC0, 0x7F, 0x81, 0x80}
-    mantissa_bits = {"mxfp8_e5m2": 2, "mxfp8_e4m3": 3, "mxfp6_e3m2": 2, "mxfp6_e2m3": 3, "mxfp4_e2m1": 1}[name]
+    mantissa_bits = {"mxfp8_e5m2": 2, "mxfp8_e4m3": 3, "mxfp6_e3m2": 2, "mxfp6_e2m3": 3, "mxfp4_e2m1": 1}[
+        name
+    ]
     largest = max(value for value in values.values() if isinstance(value, int))
     wanted = {0, 1, (1 << mantissa_bits) - 1, 1 << mantissa_bits, largest}
     return {code for code, value in values.items() if isinstance(value, str) or abs(value) in wanted}
@@ -230,7 +233,9 @@ def test_specials_cross_every_edge_code_of_a_with_every_edge_code_of_b(a: str, b
         assert set().union(*(met[x, y] for x in _edge_codes(a))) == {0, 1, 15, 16, 31}
     everywhere = (stimulus.a.codes == stimulus.a.codes[:, :1]).all(axis=1)
     everywhere &= (stimulus.b.codes == stimulus.b.codes[:, :1]).all(axis=1)
-    alike = set(zip(stimulus.a.codes[everywhere, 0].tolist(), stimulus.b.codes[everywhere, 0].tolist(), strict=True))
+    alike = set(
+        zip(stimulus.a.codes[everywhere, 0].tolist(), stimulus.b.codes[everywhere, 0].tolist(), strict=True)
+    )
     assert {(x, y) for x in _edge_codes(a) for y in _edge_codes(b)} <= alike
 
 
@@ -239,7 +244,10 @@ def test_specials_of_e5m2_hold_inf_minus_inf_inf_times_zero_and_plain_inf(a: str
     stimulus = generate("specials", a, b)
     seen = set()
     for x, y, x_scale, y_scale in zip(
-        *(blocks.tolist() for blocks in (stimulus.a.codes, stimulus.b.codes, stimulus.a.scales, stimulus.b.scales)),
+        *(
+            blocks.tolist()
+            for blocks in (stimulus.a.codes, stimulus.b.codes, stimulus.a.scales, stimulus.b.scales)
+        ),
         strict=True,
     ):
         values = [(element(a, p), element(b, q)) for p, q in zip(x, y, strict=True)]
@@ -321,7 +329,9 @@ def test_cancellation_leaves_zero_or_one_unit_at_every_depth(a: str, b: str) -> 
     stimulus = generate("cancellation", a, b)
     depths: dict[bool, set[int]] = {False: set(), True: set()}
     zeros = negative_zeros = negatives = 0
-    for x, y, value in zip(stimulus.a.codes.tolist(), stimulus.b.codes.tolist(), finite(stimulus), strict=True):
+    for x, y, value in zip(
+        stimulus.a.codes.tolist(), stimulus.b.codes.tolist(), finite(stimulus), strict=True
+    ):
         products = [element(a, p) * element(b, q) for p, q in zip(x, y, strict=True)]
         assert sum(products) == value.total
         if value.total == 0 and any(products):
@@ -376,7 +386,13 @@ def test_ties_are_ties_and_have_neighbours_one_bit_away(a: str, b: str) -> None:
             away_from_tie, away_from_exact = abs(r - (1 << (s - 1))), min(r, (1 << s) - r)
             nearest = min(away_from_tie, away_from_exact)
             assert nearest & (nearest - 1) == 0, value
-            kind = "beside exact" if away_from_exact < away_from_tie else "below tie" if 2 * r < 1 << s else "above tie"
+            kind = (
+                "beside exact"
+                if away_from_exact < away_from_tie
+                else "below tie"
+                if 2 * r < 1 << s
+                else "above tie"
+            )
             if abs(value.total) % 2 and nearest == 1:
                 seen.add((where, sign, f"{kind}, one smallest unit"))
         seen.add((where, sign, kind))
@@ -438,7 +454,9 @@ def test_range_holds_the_ends_of_float32_and_their_neighbours(a: str, b: str, co
         _reduced(Exact(5, -152)): "just above half",
         _reduced(Exact(3, -150)): "tie above the smallest subnormal",
         _reduced(Exact(1, -151)): "a quarter",
-        _reduced(Exact(1, grid_exponent(a) + grid_exponent(b) - 254)): "smallest product under the smallest scales",
+        _reduced(
+            Exact(1, grid_exponent(a) + grid_exponent(b) - 254)
+        ): "smallest product under the smallest scales",
     }
     wanted |= {_reduced(Exact(1, e)): f"2**{e}" for e in range(-149, -125)}
     if largest_sum(a, b).bit_length() >= 27:
@@ -479,7 +497,9 @@ def test_random_blocks_are_of_every_kind(a: str, b: str) -> None:
         assert np.count_nonzero(abs(scales - 0x7F) <= 16) > 1000
         assert np.unique(scales // 32).size == 8
         largest = max(v for c in range(1 << code_bits(name)) if isinstance(v := element(name, c), int))
-        values = np.array([[v if isinstance(v := element(name, c), int) else 0 for c in row] for row in blocks.codes])
+        values = np.array(
+            [[v if isinstance(v := element(name, c), int) else 0 for c in row] for row in blocks.codes]
+        )
         spans = [v[v > 0] for v in np.abs(values)]
         ratios = np.array([v.max() / v.min() for v in spans if v.size])
         assert np.count_nonzero(ratios <= 16) > 100  # narrow bands
@@ -520,7 +540,12 @@ def test_sequence_cancels_overflows_and_ties_across_blocks(a: str, b: str) -> No
             before, after = bits[position], bits[position + 1]
             running, rounded = from_float32(before), from_float32(float32(block))
             if isinstance(running, str) or isinstance(rounded, str):
-                if isinstance(running, str) and running != NAN and isinstance(rounded, Exact) and rounded.total:
+                if (
+                    isinstance(running, str)
+                    and running != NAN
+                    and isinstance(rounded, Exact)
+                    and rounded.total
+                ):
                     seen.add("finite block after overflow")
                 if after == NAN_BITS and NAN not in (running, rounded):
                     seen.add("Inf - Inf")
@@ -597,7 +622,10 @@ def test_tensor_single_blocks_are_blocks_of_two_rows_at_the_same_place() -> None
     assert stimulus.dots == 6 * 4 * 3
     padded_a, padded_b = (np.pad(m, ((0, 0), (0, 26))).reshape(len(m), 3, 32) for m in (a, b))
     expected = {
-        (padded_a[i, k].tobytes(), padded_b[j, k].tobytes()) for i in range(6) for j in range(4) for k in range(3)
+        (padded_a[i, k].tobytes(), padded_b[j, k].tobytes())
+        for i in range(6)
+        for j in range(4)
+        for k in range(3)
     }
     decoded_a, decoded_b = (
         np.array([[element("mxfp4_e2m1", c) for c in row] for row in blocks.codes])
@@ -634,8 +662,12 @@ def test_tensor_multi_block_dots_are_products_of_whole_rows() -> None:
 def test_tensor_selects_rows_evenly_and_never_twice(multi_block: bool) -> None:
     # Row i holds 2**i in every element, so the scale of each block tells its row.
     rows_a, rows_b = 50, 40
-    a, b = (np.exp2(np.arange(rows, dtype=np.float64))[:, None].repeat(96, axis=1) for rows in (rows_a, rows_b))
-    stimulus = generate("tensor", "mxint8", "mxint8", 1000, multi_block=multi_block, tensors=[TensorPair("x", a, b)])
+    a, b = (
+        np.exp2(np.arange(rows, dtype=np.float64))[:, None].repeat(96, axis=1) for rows in (rows_a, rows_b)
+    )
+    stimulus = generate(
+        "tensor", "mxint8", "mxint8", 1000, multi_block=multi_block, tensors=[TensorPair("x", a, b)]
+    )
     assert stimulus.dots == 1000
     first = np.flatnonzero(np.concatenate([[True], stimulus.last[:-1]]))
     counts_a = np.bincount(stimulus.a.scales[first].astype(int) - 127, minlength=rows_a)
@@ -646,7 +678,9 @@ def test_tensor_selects_rows_evenly_and_never_twice(multi_block: bool) -> None:
     assert len(met) == 1000
 
 
-@pytest.mark.parametrize(("m", "n", "places"), [(1, 1, 1), (6, 4, 3), (12, 8, 6), (2, 3, 6), (5, 7, 1), (1, 9, 4)])
+@pytest.mark.parametrize(
+    ("m", "n", "places"), [(1, 1, 1), (6, 4, 3), (12, 8, 6), (2, 3, 6), (5, 7, 1), (1, 9, 4)]
+)
 def test_a_selection_is_even_at_every_size_and_complete_at_last(m: int, n: int, places: int) -> None:
     a, b, place = even_selection(m * n * places, m, n, places)
     triples = list(zip(a.tolist(), b.tolist(), place.tolist(), strict=True))
@@ -681,7 +715,9 @@ def test_tensor_shares_the_count_over_pairs_and_none_is_left_out() -> None:
 def test_tensor_keeps_nan_and_inf_of_the_users_data() -> None:
     a = np.ones((2, 64), np.float16)
     a[0, 3], a[1, 40] = np.nan, -np.inf
-    stimulus = generate("tensor", "mxfp8_e4m3", "mxfp8_e4m3", 100, tensors=[TensorPair("x", a, np.ones((1, 64)))])
+    stimulus = generate(
+        "tensor", "mxfp8_e4m3", "mxfp8_e4m3", 100, tensors=[TensorPair("x", a, np.ones((1, 64)))]
+    )
     assert sorted(map(str, block_values(stimulus))).count(NAN) == 2
 
 
@@ -767,7 +803,9 @@ def test_a_set_has_every_class_and_at_least_its_count(multi_block: bool, count: 
         seed=0,
         tensors=tensors,
     )
-    names = [c.name for c in STIMULUS_CLASSES if (multi_block or c.name != "sequence") and c.only_for is None]
+    names = [
+        c.name for c in STIMULUS_CLASSES if (multi_block or c.name != "sequence") and c.only_for is None
+    ]
     assert [c.name for c in vectors.classes] == names
     assert all(c.count > 0 for c in vectors.classes)
     assert vectors.dots == sum(c.count for c in vectors.classes) == np.count_nonzero(vectors.last)
@@ -797,7 +835,8 @@ def test_classes_do_not_influence_each_other() -> None:
 
 def test_seeds_and_formats_give_different_stimulus() -> None:
     first, second, other = (
-        generate("random", a, "mxint8", 100, seed=seed) for a, seed in (("mxint8", 1), ("mxint8", 2), ("mxfp8_e4m3", 1))
+        generate("random", a, "mxint8", 100, seed=seed)
+        for a, seed in (("mxint8", 1), ("mxint8", 2), ("mxfp8_e4m3", 1))
     )
     assert not np.array_equal(first.a.codes, second.a.codes)
     assert not np.array_equal(first.b.codes, other.b.codes)
