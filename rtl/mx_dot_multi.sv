@@ -159,7 +159,8 @@ module mx_dot_multi #(
 
   initial begin
     if (Accumulate != mx_pkg::AccumulateBlockAdd && Accumulate != mx_pkg::AccumulateBlockFused) begin
-      $fatal(1, "mx_dot_multi: Accumulate is %0d; it must be 1 (block add) or 2 (block fused).", Accumulate);
+      $fatal(1, "mx_dot_multi: Accumulate is %0d; it must be 1 (block add) or 2 (block fused).",
+             Accumulate);
     end
     if (ResultFormat < mx_pkg::Fp32 || ResultFormat > mx_pkg::Fp16) begin
       $fatal(1, "mx_dot_multi: ResultFormat is %0d; it must be 8 (Float32), 9 (BF16) or 10 (FP16).",
@@ -169,7 +170,8 @@ module mx_dot_multi #(
       $fatal(1, "mx_dot_multi: Lanes is %0d; it must be 1, 2, 4, 8, 16 or 32.", Lanes);
     end
     if (Depth < 1 || Depth > MaxDepth) begin
-      $fatal(1, "mx_dot_multi: Depth is %0d; with this Accumulate it must be from 1 to %0d.", Depth, MaxDepth);
+      $fatal(1, "mx_dot_multi: Depth is %0d; with this Accumulate it must be from 1 to %0d.",
+             Depth, MaxDepth);
     end
   end
 `endif

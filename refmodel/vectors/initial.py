@@ -103,6 +103,9 @@ class _Builder:
         both ends of the range."""
         sums = self._plain_sums()
         makers: list[Maker] = [partial(self.special, bits, make) for make in sums for bits in SPECIAL_BITS]
+        zeros: list[Callable[[], BlockPair | None]] = [self._cancelling]
+        zeros += [partial(self._block, sign, self._target.quantum - 4) for sign in (1, -1)]
+        makers += [partial(self.special, bits, make) for make in zeros for bits in (0, SIGN)]
         makers += [partial(self.tie, split, kind, False, 0, 1) for split in self._splits() for kind in TIE_KINDS]
         makers += [partial(self.apart, gap) for gap in (-MAX_GAP, -25, -24, -1, 0, 1, 24, 25, MAX_GAP)]
         makers += [self.cancelled, partial(self.cancelled_to_unit, 1), partial(self.unit_of_c, 1)]
