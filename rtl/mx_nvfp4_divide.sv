@@ -1,6 +1,7 @@
 // One lane of a conversion to NVFP4: a Float32 number over a UE4M3 scale, as an E2M1 code.
 //
-//   code_o = E2M1 number nearest to the exact quotient value_i / scale, ties to even, at most 6 (NV-Q-d, A-N5)
+//   code_o = E2M1 number nearest to the exact quotient value_i / scale, ties to even (NV-Q-d, A-N5);
+//            beyond the range 6 of its sign
 //
 // There is no divider. With both significands in [1, 2) the quotient's is that of value_i over that of
 // the scale, or twice it where that is below 1. E2M1 has two significand bits, and its rounding wants

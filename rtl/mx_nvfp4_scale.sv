@@ -19,17 +19,16 @@ module mx_nvfp4_scale (
 
   logic [7:0]  field;
   logic [7:0]  doubled;
-  logic [15:0] product;
+  logic [8:0]  unused_fraction;
   logic [6:0]  third;
   logic        sticky;
   logic [7:0]  rounded;
   logic        unused_zero, unused_overflow;
 
-  assign field   = key_i[14:7];
+  assign field = key_i[14:7];
   assign doubled = {1'b1, key_i[6:1], 1'b0};
-  assign product = 16'(doubled) * 16'd171;
-  assign third   = product[15:9];
-  assign sticky  = key_i[0] || {third, 1'b0} + {1'b0, third} != doubled;
+  assign {third, unused_fraction} = 16'(doubled) * 16'd171;
+  assign sticky = key_i[0] || {third, 1'b0} + {1'b0, third} != doubled;
 
   // amax = doubled * 2^(field - 127 - 7), a sixth of it is third * 2^(field - 127 - 7 - 1).
   mx_round #(
