@@ -4,7 +4,8 @@
 //
 // A subnormal has offset 0 like the lowest normals and no hidden bit, so it needs no other
 // treatment. INT8 is delivered as sign and magnitude like the floats; 0x80 gives 128 = -2.0,
-// which fits 8 bits. is_nan_o, is_inf_o and is_zero_o exclude each other. For NaN and Inf,
+// which fits 8 bits. exponent_o is the exponent field with subnormals counted as 1, offset_o + 1 for
+// a float and 0 for INT8. is_nan_o, is_inf_o and is_zero_o exclude each other. For NaN and Inf,
 // significand_o and offset_o follow the formula for numbers and mean nothing: whoever consumes
 // them lets the flags win.
 //
@@ -16,6 +17,7 @@ module mx_element_decode #(
   output logic                                        negative_o,
   output logic [mx_pkg::significand_bits(Format)-1:0] significand_o,
   output logic [mx_pkg::offset_bits(Format)-1:0]      offset_o,
+  output logic [mx_pkg::offset_bits(Format)-1:0]      exponent_o,
   output logic                                        is_nan_o,
   output logic                                        is_inf_o,
   output logic                                        is_zero_o
@@ -31,6 +33,7 @@ module mx_element_decode #(
 
     assign significand_o = code_i[Bits-1] ? -code_i : code_i;
     assign offset_o      = 1'b0;
+    assign exponent_o    = 1'b0;
     assign is_nan_o      = 1'b0;
     assign is_inf_o      = 1'b0;
     assign is_zero_o     = code_i == '0;
@@ -48,6 +51,7 @@ module mx_element_decode #(
       is_normal     = exponent != '0;
       significand_o = {is_normal, mantissa};
       offset_o      = is_normal ? exponent - 1'b1 : '0;
+      exponent_o    = is_normal ? exponent : OffsetBits'(1);
       is_zero_o     = !is_normal && mantissa == '0;
       is_inf_o      = Format == mx_pkg::E5M2 && exponent == '1 && mantissa == '0;
       is_nan_o      = (Format == mx_pkg::E5M2 && exponent == '1 && mantissa != '0)

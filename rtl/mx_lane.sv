@@ -34,6 +34,8 @@ module mx_lane #(
   logic [mx_pkg::significand_bits(BFormat)-1:0] b_significand;
   logic [mx_pkg::offset_bits(AFormat)-1:0]      a_offset;
   logic [mx_pkg::offset_bits(BFormat)-1:0]      b_offset;
+  logic [mx_pkg::offset_bits(AFormat)-1:0]      unused_a_exponent;
+  logic [mx_pkg::offset_bits(BFormat)-1:0]      unused_b_exponent;
   logic                                         a_is_nan, a_is_inf, a_is_zero;
   logic                                         b_is_nan, b_is_inf, b_is_zero;
 
@@ -44,6 +46,7 @@ module mx_lane #(
     .negative_o   (a_negative),
     .significand_o(a_significand),
     .offset_o     (a_offset),
+    .exponent_o   (unused_a_exponent),
     .is_nan_o     (a_is_nan),
     .is_inf_o     (a_is_inf),
     .is_zero_o    (a_is_zero)
@@ -56,6 +59,7 @@ module mx_lane #(
     .negative_o   (b_negative),
     .significand_o(b_significand),
     .offset_o     (b_offset),
+    .exponent_o   (unused_b_exponent),
     .is_nan_o     (b_is_nan),
     .is_inf_o     (b_is_inf),
     .is_zero_o    (b_is_zero)
