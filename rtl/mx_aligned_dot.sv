@@ -53,12 +53,15 @@ module mx_aligned_dot #(
       ? AlignBits - mx_aligned_pkg::fraction_bits(AFormat, BFormat) : 0;
   localparam int WideBits = SumBits + BelowBits;
   localparam int DistanceBits = $clog2(TermBits + BelowBits + 1);
-  localparam int TotalBits = AlignBits + CountBits + 3;
+  localparam int TotalBits = (AccInAlign != 0)
+      ? AlignBits + CountBits + 3 : mx_aligned_pkg::late_bits(WideBits);
   // A larger c or the lower bound keeps E up; exponents below come with zero totals only.
   localparam int LeastProduct = Base
       - ((ScaleApply == mx_aligned_pkg::NoScale) ? 0 : 2 * mx_pkg::ScaleBias);
   localparam int LeastExponent = (HasExpFloor != 0) ? ExpFloor : LeastProduct;
-  localparam int LowestExponent = ((LeastExponent < -126) ? LeastExponent : -126) - AlignBits;
+  localparam int LowestTotal = ((LeastExponent < -126) ? LeastExponent : -126) - AlignBits;
+  localparam int LowestExponent = (AccInAlign != 0)
+      ? LowestTotal : mx_aligned_pkg::lowest_late(LeastProduct - AlignBits, WideBits);
   localparam int ZeroExponent = (HasExpFloor != 0) ? ExpFloor : mx_aligned_pkg::Lowest;
 
   // Which of the six places for a register have one.
@@ -465,7 +468,7 @@ module mx_aligned_dot #(
     .sum_distance_i(distance[DistanceBits-1:0]),
     .c_i           (c),
     .c_distance_i  (c_distance),
-    .exponent_i    (exponent),
+    .exponent_i    ((AccInAlign != 0) ? exponent : term_reference),
     .running_o     (running),
     .valid_o,
     .ready_i,

@@ -11,6 +11,8 @@
 // Special values, first match first: a NaN product, a NaN scale, a NaN c, infinite terms of both signs
 // NanPattern; an infinite term Inf of its sign.
 //
+// With AccInAlign = 0 exponent_i is E' itself.
+//
 // Chained = 1: running_o is the last result in AccFormat; it is there the cycle after its group was
 // taken, from valid_i to the register is one path, and the group with last_i makes valid_o.
 // Chained = 0: every group makes a result and c_i is its c. CutSum, CutTotal and CutResult put a
@@ -130,7 +132,22 @@ module mx_aligned_finish #(
 
   end else begin : gen_late_c
 
-    // TODO late
+    logic unused_late;
+
+    assign unused_late = ^{add_distance, add_c_distance};
+
+    mx_aligned_late_add #(
+      .SumBits(SumBits)
+    ) u_add (
+      .sum_negative_i(add_sum_negative),
+      .sum_i         (add_sum),
+      .sum_exponent_i(add_exponent - ExponentBits'(AlignBits)),
+      .c_i           (add_c),
+      .sign_o        (total_sign),
+      .magnitude_o   (total),
+      .increment_o   (total_increment),
+      .exponent_o    (total_exponent)
+    );
 
   end
 

@@ -59,11 +59,15 @@ module mx_aligned_group_dot #(
   localparam int AlignedBits = InnerBits + BelowBits;
   localparam int DistanceBits = $clog2(AlignedBits + 1);
   localparam int SumBits = AlignedBits + $clog2(Terms) + 1;
-  localparam int TotalBits = ((SumBits > AlignBits + 2) ? SumBits : AlignBits + 2) + 1;
+  localparam int TotalBits = (AccInAlign != 0)
+      ? ((SumBits > AlignBits + 2) ? SumBits : AlignBits + 2) + 1 : mx_aligned_pkg::late_bits(SumBits);
 
   localparam int ZeroExponent = (HasExpFloor != 0) ? ExpFloor : mx_aligned_pkg::Lowest;
-  localparam int LeastExponent = (HasExpFloor != 0) ? ExpFloor : -2 * mx_pkg::ScaleBias;
-  localparam int LowestExponent = ((LeastExponent < -126) ? LeastExponent : -126) - AlignBits;
+  localparam int LeastProduct = -2 * mx_pkg::ScaleBias;
+  localparam int LeastExponent = (HasExpFloor != 0) ? ExpFloor : LeastProduct;
+  localparam int LowestTotal = ((LeastExponent < -126) ? LeastExponent : -126) - AlignBits;
+  localparam int LowestExponent = (AccInAlign != 0)
+      ? LowestTotal : mx_aligned_pkg::lowest_late(LeastProduct - AlignBits, SumBits);
 
   localparam int CutProducts = (Depth >= ((Chained != 0) ? 4 : 4)) ? 1 : 0;
   localparam int CutSums     = (Depth >= ((Chained != 0) ? 3 : 1)) ? 1 : 0;

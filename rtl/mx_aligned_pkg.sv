@@ -65,4 +65,17 @@ package mx_aligned_pkg;
         : align_bits + 2;
   endfunction
 
+  // Bits of the magnitude of a sum and a c that is added late, see mx_aligned_late_add.
+  function automatic int late_bits(input int sum_bits);
+    late_bits = sum_bits - 1 + 53;
+  endfunction
+
+  // Lowest exponent of its last bit: 26 below that of the sum, or as far below c as it gets.
+  function automatic int lowest_late(input int lowest_sum, input int sum_bits);
+    lowest_late = -149 - (sum_bits - 1 + 28);
+    if (lowest_sum - 26 < lowest_late) begin
+      lowest_late = lowest_sum - 26;
+    end
+  endfunction
+
 endpackage
