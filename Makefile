@@ -18,16 +18,22 @@ help:  ## this list
 
 sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL against the model, bit for bit; ends with a table
 ## SIM=verilator|icarus   simulator (default verilator)
-## UNIT=LIST              of mx_dot, mx_dot_general (default all)
-## FORMATS=LIST           block formats, or pairs as 'mxfp8_e4m3*mxfp4_e2m1' (default: six and two pairs)
+## UNIT=LIST              names of described designs (default: all of rtl/)
+## DUT=FILE               the description of a design from elsewhere, see docs/dut.md
+## FORMATS=LIST           block formats, or pairs as 'mxfp8_e4m3*mxfp4_e2m1'; RULE=, RESULT=, LANES=, DEPTH= likewise
+## ALL=1                  every configuration that is described, not the quick ones
+## CONFIG=NAME            one configuration, by the name that a run prints
 ## INPUT=FILE[:NAME]      .npy, .npz or .safetensors to take blocks from (default: shipped tensors)
 ## INPUT_B=FILE[:NAME]    the same for operand B (default: INPUT)
 ## COUNT=N                vectors a set, at least (default 20000, of several blocks 5000; under icarus 500)
 ## SEED=N                 seed of vectors and stalls (default 1)
-## VECTOR=N               play this vector alone; needs UNIT and FORMATS of one name each
+## VECTOR=N               play this vector alone; needs UNIT and CONFIG
 ## CLASSES=1              print the vectors of each stimulus class, too
+## JOBS=N                 simulations at a time (default: one a core)
 	@$(BIN)/python -m cocotb_tests.run \
-	  $(call option,--sim,SIM) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--sim,SIM) $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--vector,VECTOR) $(if $(CLASSES),--classes)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,18 +12,20 @@ from typing import Any
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer, select
-from cocotb.types import Logic
+from cocotb.types import Logic, LogicArray
 from numpy.typing import NDArray
 
 from cocotb_tests.drivers import StreamDriver
 from cocotb_tests.monitors import StreamMonitor
+from cocotb_tests.operations import FAMILIES
+from cocotb_tests.operations.base import Items, Planes
+from cocotb_tests.packing import Bits, port_bits, unpack, words
 from cocotb_tests.patterns import FULL_RATE, LONGEST_STALL_CYCLES, Scenario
 from cocotb_tests.protocol import ProtocolError
 from cocotb_tests.scoreboard import Scoreboard
 from cocotb_tests.settings import Settings
 from cocotb_tests.stimulus import Stimulus
-from cocotb_tests.units import get_unit
-from refmodel.vectors.files import read_vectors
+from refmodel.conformance import Configuration, Description, load_description
 
 PERIOD_NS = 2
 WATCHDOG_CYCLES = 5 * LONGEST_STALL_CYCLES
@@ -29,61 +33,182 @@ DRAIN_CYCLES = 64
 """How long a stream is watched for surplus results: well beyond any pipeline here."""
 
 RESET_CYCLES = 4
+_GARBAGE_SEED = 0x6D78
+
+
+@dataclass(frozen=True)
+class Session:
+    """What all tests of a simulation share.
+
+    Attributes:
+        settings: From the run.
+        description, configuration: What is simulated.
+        items: The vectors.
+        stimulus: Their port values.
+        scoreboard: What became of them.
+        results: Names of the result ports.
+    """
+
+    settings: Settings
+    description: Description
+    configuration: Configuration
+    items: Items
+    stimulus: Stimulus
+    scoreboard: Scoreboard
+    results: list[str]
 
 
 @cache
-def session() -> tuple[Settings, Stimulus, Scoreboard]:
-    """Return settings, stimulus and scoreboard of this simulation, which all its tests share."""
+def session(dut: Any) -> Session:
+    """Return the session of this simulation; it begins with a look at the ports of the design."""
     settings = Settings.from_environment()
-    vectors = read_vectors(settings.vectors)
-    scoreboard = Scoreboard(vectors, settings.replay, full_reports=settings.vector is not None)
-    return settings, Stimulus(vectors), scoreboard
+    description = load_description(settings.description)
+    configuration = next(each for each in description.configurations if each.name == settings.configuration)
+    family = FAMILIES[description.operation.name]
+    items = family.read(configuration, Path(settings.vectors))
+    unfit = misfits(dut, description, configuration)
+    if unfit:
+        scoreboard = Scoreboard(np.zeros((0, 1), np.uint32), [], np.zeros(0, np.int64), lambda item, seen: [], "", "")
+        scoreboard.unfit += unfit
+        scoreboard.write(Path(settings.result))
+        raise AssertionError("the design does not fit its description")
+    planes = items.planes(description, configuration)
+    widths = {port: len(getattr(dut, port)) for port in description.port_widths(configuration)}
+    inputs = port_bits(description, configuration, planes.inputs, widths)
+    inputs |= _garbage(description, planes, inputs, widths)
+    outputs = port_bits(description, configuration, planes.outputs, widths)
+
+    def explain(item: int, seen: NDArray[np.uint32]) -> list[str]:
+        codes = _codes(description, configuration, list(outputs), widths, seen)
+        return items.explain(item, codes, full=settings.vector is not None)
+
+    scoreboard = Scoreboard(
+        np.concatenate([words(bits) for bits in outputs.values()], axis=1), items.classes, items.class_of,
+        explain, configuration.rule_name, settings.replay,
+    )  # fmt: skip
+    stimulus = Stimulus(inputs, planes.bounds)
+    return Session(settings, description, configuration, items, stimulus, scoreboard, list(outputs))
+
+
+def misfits(dut: Any, description: Description, configuration: Configuration) -> list[str]:
+    """Return a sentence for each port of the description that the design lacks or has in another width."""
+    handshake = description.handshake
+    wanted: dict[str, tuple[str, int | None]] = {
+        description.clock: ("[clock] key 'port'", 1),
+        description.reset.port: ("[reset] key 'port'", 1),
+        handshake.in_valid: ("[handshake]", 1),
+        handshake.in_ready: ("[handshake]", 1),
+        handshake.out_valid: ("[handshake]", 1),
+        handshake.out_ready: ("[handshake]", 1),
+    }
+    wanted |= {port: (f"[ties] key '{port}'", None) for port in description.ties}
+    widths = description.port_widths(configuration)
+    for role, port in description.ports.items():
+        wanted[port.port] = (f"[ports] key '{role}'", widths[port.port])
+    sentences = []
+    for port_name, (where, width) in wanted.items():
+        handle = getattr(dut, port_name, None)
+        top = description.design.top
+        if handle is None:
+            sentences.append(f"{where}: {top} has no port {port_name}")
+        elif width is not None and len(handle) != width:
+            sentences.append(
+                f"{where}: port {port_name} of {top} is {len(handle)} bits wide; {configuration.name} needs {width}"
+            )
+    return sentences
+
+
+def _garbage(
+    description: Description, planes: Planes, inputs: dict[str, Bits], widths: dict[str, int]
+) -> dict[str, Bits]:
+    """Return random values for the input ports that this configuration has no use for."""
+    roles = description.operation.roles
+    unused = {
+        port.port
+        for role, port in description.ports.items()
+        if roles[role].direction == "in" and role not in planes.inputs and port.port not in inputs
+    }
+    draws = np.random.Generator(np.random.PCG64(_GARBAGE_SEED))
+    return {port: draws.integers(0, 2, (int(planes.bounds[-1]), widths[port]), np.uint8) for port in sorted(unused)}
+
+
+def _codes(
+    description: Description, configuration: Configuration, ports: list[str], widths: dict[str, int],
+    seen: NDArray[np.uint32],
+) -> dict[str, list[int]]:  # fmt: skip
+    """Return the codes of a result by role, from the words of its ports."""
+    values, at = {}, 0
+    for port in ports:
+        count = -(-widths[port] // 32)
+        values[port] = int.from_bytes(seen[at : at + count].astype("<u4").tobytes(), "little")
+        at += count
+    codes = {}
+    for role, place in description.ports.items():
+        shape = description.shape(role, configuration)
+        if place.port in values and shape is not None:
+            codes[role] = unpack(values[place.port], place, shape)
+    return codes
 
 
 class StreamBench:
-    """Clock, driver and monitor around a unit with the stream ports of mx_dot; made anew for each test."""
+    """Clock, driver and monitor around a design; made anew for each test."""
 
     def __init__(self, dut: Any) -> None:
-        self.settings, self.stimulus, self.scoreboard = session()
+        shared = session(dut)
+        self.settings, self.description, self.configuration = (
+            shared.settings, shared.description, shared.configuration,
+        )  # fmt: skip
+        self.stimulus, self.scoreboard = shared.stimulus, shared.scoreboard
+        self.handshake = self.description.handshake
         self._dut = dut
-        self._edge = RisingEdge(dut.clk_i)
-        self.driver = StreamDriver(dut, marks_blocks=get_unit(self.settings.unit).marks_blocks)
-        self.monitor = StreamMonitor(dut)
+        self._clock, self._reset = getattr(dut, self.description.clock), getattr(dut, self.description.reset.port)
+        self._edge = RisingEdge(self._clock)
+        self.driver = StreamDriver(dut, self.description, shared.stimulus.ports)
+        self.monitor = StreamMonitor(dut, self.description, shared.results)
+        self._out_valid, self._out_ready = (
+            getattr(dut, name) for name in (self.handshake.out_valid, self.handshake.out_ready)
+        )
+        self._in_reset = Logic(1 if self.description.reset.active == "high" else 0)
         self._problems_before = self.scoreboard.problems
 
     async def start(self) -> None:
         """Start the clock and reset the DUT."""
-        self._dut.rst_ni.value = 0
+        for port, value in self.description.ties.items():
+            handle = getattr(self._dut, port)
+            handle.value = LogicArray.from_unsigned(value, len(handle))
+        self._reset.value = self._in_reset
         self.driver.idle()
-        Clock(self._dut.clk_i, PERIOD_NS, unit="ns").start()
+        Clock(self._clock, PERIOD_NS, unit="ns").start()
         await self.reset(RESET_CYCLES)
 
     async def reset(self, cycles: int) -> None:
         """Hold the reset for *cycles* (>= 2) rising edges, with nothing offered and nothing taken."""
-        self._dut.rst_ni.value = 0
-        self._dut.ready_i.value = 0
+        self._reset.value = self._in_reset
+        self._out_ready.value = 0
         self.driver.idle()
         for _ in range(cycles):
             await self._edge
         # The first of those edges has reset the outputs; what is read here is what the last one sampled.
-        if (valid := self._dut.valid_o.value) != Logic(0):
-            self.scoreboard.fail(f"reset: valid_o is {valid} in reset; it must be 0 after one clock edge")
-        self._dut.rst_ni.value = 1
+        if (valid := self._out_valid.value) != Logic(0):
+            self.scoreboard.fail(
+                f"reset: {self.handshake.out_valid} is {valid} in reset; it must be 0 after one clock edge"
+            )
+        self._reset.value = ~self._in_reset
 
-    async def play(self, dots: NDArray[np.int64], scenario: Scenario) -> int:
-        """Play *dots* through the DUT from its present state, and let the scoreboard judge every result.
+    async def play(self, items: NDArray[np.int64], scenario: Scenario) -> int:
+        """Play *items* through the DUT from its present state, and let the scoreboard judge every result.
 
         Returns:
-            The number of clock cycles in which the DUT refused an offered block.
+            The number of clock cycles in which the DUT refused an offered beat.
 
         Each new mismatch that will be reported in full is played again alone after a reset, which tells a
         wrong calculation from one that depends on what came before.
         """
-        return await self._play(dots, scenario, cut_after=None)
+        return await self._play(items, scenario, cut_after=None)
 
-    async def play_and_cut(self, dots: NDArray[np.int64], scenario: Scenario, cycles: int) -> None:
-        """Play *dots* for so many clock cycles only; the results until then are judged."""
-        await self._play(dots, scenario, cut_after=cycles)
+    async def play_and_cut(self, items: NDArray[np.int64], scenario: Scenario, cycles: int) -> None:
+        """Play *items* for so many clock cycles only; the results until then are judged."""
+        await self._play(items, scenario, cut_after=cycles)
 
     async def watch(self, cycles: int) -> int:
         """Offer nothing, take everything, and return how many results came in so many clock cycles."""
@@ -94,40 +219,53 @@ class StreamBench:
             self.scoreboard.fail(f"idle after a reset: {error}")
         return len(self.monitor.results)
 
+    async def latency(self, item: int) -> int | None:
+        """Play one item in the idle design; return the cycles from its last beat to its result, None without one."""
+        await self._stream(np.array([item]), FULL_RATE, cut_after=None)
+        if not self.monitor.results:
+            return None
+        return round((self.monitor.completed_at - self.driver.sent_at) / PERIOD_NS)
+
     def finish(self) -> None:
         """Write the tally, and fail the test if the scoreboard found anything in it."""
         self.scoreboard.write(Path(self.settings.result))
         new = self.scoreboard.problems - self._problems_before
         assert not new, f"{new} problems; see the report"
 
-    async def _play(self, dots: NDArray[np.int64], scenario: Scenario, cut_after: int | None) -> int:
-        results, failure, seconds = await self._stream(dots, scenario, cut_after)
+    def sample(self, name: str, share: int, least: int) -> NDArray[np.int64]:
+        """Return every *share*-th item, evenly spread in ascending order, with an offset for each *name*."""
+        count = min(self.stimulus.items, max(least, self.stimulus.items // share))
+        offset = random.Random(f"{self.settings.seed}/{name}").random()
+        return ((np.arange(count) + offset) * self.stimulus.items / count).astype(np.int64)
+
+    async def _play(self, items: NDArray[np.int64], scenario: Scenario, cut_after: int | None) -> int:
+        results, failure, seconds = await self._stream(items, scenario, cut_after)
         refused = self.driver.refused_cycles
-        fresh = self.scoreboard.compare(dots, results, scenario.name, seconds)
+        fresh = self.scoreboard.compare(items, results, scenario.name, seconds)
         if failure:
             self.scoreboard.fail(f"{scenario.name}: {failure}")
-        for dot, seen in fresh:
+        for item, seen in fresh:
             await self.reset(RESET_CYCLES)
-            alone, _, _ = await self._stream(np.array([dot]), FULL_RATE, cut_after=None)
-            self.scoreboard.explain(dot, seen, alone[0] if alone else None)
+            alone, _, _ = await self._stream(np.array([item]), FULL_RATE, cut_after=None)
+            self.scoreboard.explain(item, seen, alone[0] if len(alone) else None)
         return refused
 
     async def _stream(
-        self, dots: NDArray[np.int64], scenario: Scenario, cut_after: int | None
-    ) -> tuple[list[int], str | None, float]:
+        self, items: NDArray[np.int64], scenario: Scenario, cut_after: int | None
+    ) -> tuple[NDArray[np.uint32], str | None, float]:
         """Return the results, what broke the stream if anything did, and the wall-clock seconds it took."""
-        blocks = self.stimulus.blocks_of(dots)
-        seed = f"{self.settings.seed}/{scenario.name}/{len(dots)}"
-        self.monitor.start(len(dots), scenario.take.cycles(f"{seed}/take"))
+        beats = self.stimulus.beats_of(items)
+        seed = f"{self.settings.seed}/{scenario.name}/{len(items)}"
+        self.monitor.start(len(items), scenario.take.cycles(f"{seed}/take"))
         offer = scenario.offer.cycles(f"{seed}/offer")
 
         async def send_and_drain() -> None:
-            await self.driver.send(self.stimulus, blocks, offer)
+            await self.driver.send(self.stimulus, beats, offer)
             await self.monitor.complete.wait()
             self.monitor.open()
             await self._cycles(DRAIN_CYCLES)
 
-        running = [send_and_drain(), self.monitor.run(), self._watchdog(dots, blocks)]
+        running = [send_and_drain(), self.monitor.run(), self._watchdog(items, beats)]
         if cut_after is not None:
             running.append(self._cycles(cut_after))
         failure = None
@@ -144,7 +282,7 @@ class StreamBench:
         for _ in range(count):
             await self._edge
 
-    async def _watchdog(self, dots: NDArray[np.int64], blocks: list[int]) -> None:
+    async def _watchdog(self, items: NDArray[np.int64], beats: list[int]) -> None:
         """Raise a ProtocolError once neither side has transferred anything for WATCHDOG_CYCLES."""
         patience = Timer(WATCHDOG_CYCLES * PERIOD_NS, unit="ns")
         before = None
@@ -152,18 +290,20 @@ class StreamBench:
             before = now
             await patience
         accepted, seen = now
-        # The block on the ports if it was refused, else the last that was accepted.
-        block = self.driver.offered
+        # The beat on the ports if it was refused, else the last that was accepted.
+        beat = self.driver.offered
         shown = "nothing was offered"
-        if block is not None:
-            state = "last accepted" if accepted == len(blocks) else "now offered"
-            shown = f"{state}: block {block} of {self.scoreboard.name(self.stimulus.dot_of(block))}"
+        if beat is not None:
+            state = "last accepted" if accepted == len(beats) else "now offered"
+            where = self.scoreboard.name(self.stimulus.item_of(beat))
+            shown = f"{state}: beat {self.stimulus.place_of(beat)} of {where}"
         waits = "all results seen"
-        if seen < len(dots):
-            waits = f"waiting for the result of {self.scoreboard.name(int(dots[seen]))}"
+        if seen < len(items):
+            waits = f"waiting for the result of {self.scoreboard.name(int(items[seen]))}"
+        ready, valid = (getattr(self._dut, name) for name in (self.handshake.in_ready, self.handshake.out_valid))
         raise ProtocolError(
             f"hung: no transfer for {WATCHDOG_CYCLES} clock cycles; "
-            f"{accepted} of {len(blocks)} blocks accepted, {shown}; "
-            f"{seen} of {len(dots)} results seen, {waits}; "
-            f"ready_o is {self._dut.ready_o.value}, valid_o is {self._dut.valid_o.value}"
+            f"{accepted} of {len(beats)} beats accepted, {shown}; "
+            f"{seen} of {len(items)} results seen, {waits}; "
+            f"{self.handshake.in_ready} is {ready.value}, {self.handshake.out_valid} is {valid.value}"
         )

@@ -1,4 +1,4 @@
-"""Driver of the operand side: offers blocks under a pattern of gaps and keeps to the valid/ready rules."""
+"""Driver of the operand side: offers beats under a pattern of gaps and keeps to the valid/ready rules."""
 
 from __future__ import annotations
 
@@ -8,85 +8,80 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 from cocotb.types import Logic, LogicArray
+from cocotb.utils import get_sim_time
 
 from cocotb_tests.protocol import ProtocolError
 from cocotb_tests.stimulus import Stimulus
+from refmodel.conformance import Description
 
 ZERO, ONE = Logic(0), Logic(1)
 
 
 class StreamDriver:
-    """Drives valid_i and the operand ports of a unit, one block a transfer.
+    """Drives valid and the operand ports of a design, one beat a transfer.
 
-    Once offered, a block stays on the ports until it is accepted. In a gap valid_i is low and the operand
-    ports carry what must not matter: X where the simulator has it, else NaN scales under all-ones codes with
-    both block marks set.
+    Once offered, a beat stays on the ports until it is accepted. In a gap valid is low and the operand ports
+    carry what must not matter: X where the simulator has it, else all ones, which are NaN scales and marks of
+    both ends.
 
     Attributes:
-        accepted: Number of blocks accepted since the last `send` began.
-        refused_cycles: Number of clock cycles since then in which a block was offered and not accepted.
-        offered: The block on the ports, or the last one that was; None before the first.
+        accepted: Number of beats accepted since the last `send` began.
+        refused_cycles: Number of clock cycles since then in which a beat was offered and not accepted.
+        offered: The beat on the ports, or the last one that was; None before the first.
+        sent_at: Time in ns at which the last beat was accepted.
     """
 
-    def __init__(self, dut: Any, *, marks_blocks: bool) -> None:
-        self._edge = RisingEdge(dut.clk_i)
-        self._valid, self._ready = dut.valid_i, dut.ready_o
-        self._data = [dut.a_elements_i, dut.a_scale_i, dut.b_elements_i, dut.b_scale_i]
-        dut.c_i.value = 0  # no accumulator input yet
-        self._marks = [dut.first_i, dut.last_i] if marks_blocks else []
+    def __init__(self, dut: Any, description: Description, ports: Sequence[str]) -> None:
+        handshake = description.handshake
+        self._edge = RisingEdge(getattr(dut, description.clock))
+        self._valid, self._ready = getattr(dut, handshake.in_valid), getattr(dut, handshake.in_ready)
+        self._ready_name = handshake.in_ready
+        self._data = [getattr(dut, port) for port in ports]
         filler = "X" if cocotb.SIM_NAME.startswith("Icarus") else "1"
-        self._filler = [(port, LogicArray(filler * len(port))) for port in self._data + self._marks]
+        self._filler = [(port, LogicArray(filler * len(port))) for port in self._data]
         self.accepted = 0
         self.refused_cycles = 0
         self.offered: int | None = None
+        self.sent_at = 0.0
 
     def idle(self) -> None:
-        """Drive valid_i low and the filler on the operand ports."""
+        """Drive valid low and the filler on the operand ports."""
         self._valid.value = ZERO
         for port, value in self._filler:
             port.value = value
 
-    async def send(self, stimulus: Stimulus, blocks: Sequence[int], pattern: Iterator[bool]) -> None:
-        """Send *blocks* in order, each offered from the first cycle in which *pattern* is open; then go idle.
+    async def send(self, stimulus: Stimulus, beats: Sequence[int], pattern: Iterator[bool]) -> None:
+        """Send *beats* in order, each offered from the first cycle in which *pattern* is open; then go idle.
 
         Must be called just after a rising edge (or with the clock stopped), and returns just after one.
 
         Raises:
-            ProtocolError: If ready_o is neither 0 nor 1.
+            ProtocolError: If ready is neither 0 nor 1.
         """
-        edge, valid, ready = self._edge, self._valid, self._ready
-        a_elements_i, a_scale_i, b_elements_i, b_scale_i = self._data
-        a_elements, a_scale, b_elements, b_scale = (
-            stimulus.a_elements, stimulus.a_scale, stimulus.b_elements, stimulus.b_scale,
-        )  # fmt: skip
-        marks = list(zip(self._marks, (stimulus.first, stimulus.last), strict=False))
+        edge, valid, ready, data, values = self._edge, self._valid, self._ready, self._data, stimulus.beats
         self.accepted = 0
         self.refused_cycles = 0
         offering = False
-        for block in blocks:
+        for beat in beats:
             while not next(pattern):
                 if offering:
                     self.idle()
                     offering = False
                 await edge
-            a_elements_i.value = a_elements[block]
-            a_scale_i.value = a_scale[block]
-            b_elements_i.value = b_elements[block]
-            b_scale_i.value = b_scale[block]
-            for port, values in marks:
-                port.value = values[block]
+            for port, value in zip(data, values[beat], strict=True):
+                port.value = value
             if not offering:
                 valid.value = ONE
                 offering = True
-            self.offered = block
+            self.offered = beat
             await edge
             # Right after the edge the ports still show what the edge sampled.
             while (seen := ready.value) is not ONE:
                 if seen is not ZERO:
-                    raise ProtocolError(
-                        f"ready_o is {seen} while block {block} is offered; it must be 0 or 1"
-                    )
+                    where = f"beat {stimulus.place_of(beat)} of item {stimulus.item_of(beat)}"
+                    raise ProtocolError(f"{self._ready_name} is {seen} while {where} is offered; it must be 0 or 1")
                 self.refused_cycles += 1
                 await edge
             self.accepted += 1
+        self.sent_at = get_sim_time("ns")
         self.idle()

@@ -1,8 +1,8 @@
-"""One job: build a unit for a format pair, play a vector set through it, and judge what came back."""
+"""One job: build a configuration of a design, play a vector set through it, and judge what came back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,18 +10,24 @@ from xml.etree import ElementTree
 from cocotb_tools.check_results import get_results
 
 from cocotb_tests import replay_tests, simulators, stream_tests
+from cocotb_tests.operations import FAMILIES
 from cocotb_tests.settings import BenchResult, Settings
-from cocotb_tests.units import FormatPair, Unit
-from refmodel.vectors.dotset import DotVectors
+from refmodel.conformance import Configuration, Description, load_description
+from refmodel.errors import DescriptionError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_PACKAGE = ROOT / "rtl" / "mx_pkg.sv"
+_LONGEST_NAME = 100
 
 
-def rtl_sources() -> list[Path]:
-    """Return the files of rtl/, the package first."""
-    return [_PACKAGE, *sorted(path for path in (ROOT / "rtl").glob("*.sv") if path != _PACKAGE)]
+def described_units() -> dict[str, Description]:
+    """Return the units of rtl/ by name.
+
+    Raises:
+        DescriptionError: If a description is wrong.
+    """
+    found = [load_description(path) for path in sorted((ROOT / "rtl").glob("*.toml"))]
+    return {description.name: description for description in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +35,18 @@ class Outcome:
     """What a job found.
 
     Attributes:
-        unit, pair: What was simulated.
-        vectors: Number of dot products that were to be compared.
-        mismatches: Numbers of those of which a result was wrong.
-        classes: Per stimulus class of the set, the number of its dot products that were compared.
+        description, configuration: What was simulated.
+        vectors: Number of items that were to be compared.
+        mismatches: Numbers of those of which the result was wrong.
+        classes: Per stimulus class of the set, the number of its items that were compared.
         comparisons: Number of comparisons, the repetitions under stalls included.
         seconds: Wall-clock time in which those were streamed.
         reports: Explanations of the first mismatches.
         failures: Sentences about everything else that is wrong; a right job has none, and no mismatches.
     """
 
-    unit: Unit
-    pair: FormatPair
+    description: Description
+    configuration: Configuration
     vectors: int
     mismatches: list[int] = field(default_factory=list)
     classes: dict[str, int] = field(default_factory=dict)
@@ -57,95 +63,113 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A simulator, and the sources that are built for it.
+    """A simulator and a place for what it makes.
 
     Attributes:
         sim: Name of the simulator, after `simulators.prepare`.
         version: What that returned.
-        sources: SystemVerilog files, packages first.
         build_root: Directory for builds, logs and results.
     """
 
     sim: str
     version: str
-    sources: Sequence[Path]
     build_root: Path
 
-    def build(self, unit: Unit, pair: FormatPair) -> Path:
-        """Build *unit* for *pair* if need be, and return the directory.
+    def build(self, description: Description, configuration: Configuration) -> Path:
+        """Build the design for a configuration if need be, and return the directory.
+
+        Configurations that differ in nothing that is compiled share a build.
 
         Raises:
             ToolError: If the simulator refuses the sources.
         """
-        directory = self.build_root / self.sim / f"{unit.name}-{pair.slug}"
-        simulators.build(self.sim, self.version, self.sources, unit.name, pair.parameters, directory)
+        parameters = description.parameter_values(configuration)
+        handshake = description.handshake
+        ports = [
+            description.clock, description.reset.port, handshake.in_valid, handshake.in_ready, handshake.out_valid,
+            handshake.out_ready, *(port.port for port in description.ports.values()), *description.ties,
+        ]  # fmt: skip
+        words = "-".join([description.name, *(f"{name}{value}" for name, value in parameters.items())])
+        name = "".join(character if character.isalnum() or character in "_-" else "_" for character in words)
+        if len(name) > _LONGEST_NAME:
+            name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        directory = self.build_root / self.sim / name
+        simulators.build(self.sim, self.version, simulators.Job(description.design, ports, parameters), directory)
         return directory
 
     def simulate(
-        self, unit: Unit, pair: FormatPair, vectors: DotVectors, directory: Path, *, seed: int, replay: str,
+        self, description: Description, configuration: Configuration, directory: Path, *, seed: int, replay: str,
         vector: int | None = None, test_module: str | None = None,
     ) -> Outcome:  # fmt: skip
         """Build if need be, play the vector set that stands in *directory*, and judge the result.
 
         Args:
-            unit, pair: What to simulate.
-            vectors: The set.
-            directory: Where it is.
+            description, configuration: What to simulate.
+            directory: Where the vector set is.
             seed: Seed of the stall patterns.
             replay: Shell command that repeats this simulation.
-            vector: The one dot product to play; None plays all.
+            vector: The one item to play; None plays all.
             test_module: Other tests than the bench's own, for tests of this function.
 
         Raises:
             ToolError: If the simulator refuses the sources.
+            DescriptionError: If the ports of the design are not those of the description.
         """
-        build_directory = self.build(unit, pair)
+        items = FAMILIES[description.operation.name].read(configuration, directory).count
+        build_directory = self.build(description, configuration)
         tests = stream_tests if vector is None else replay_tests
-        run_directory = build_directory / "run"
+        run_directory = build_directory / f"run-{hashlib.sha256(configuration.name.encode()).hexdigest()[:12]}"
         run_directory.mkdir(exist_ok=True)
         result, log = run_directory / "result.json", run_directory / "sim.log"
         result.unlink(missing_ok=True)
-        settings = Settings(unit.name, str(directory), seed, str(result), replay, vector)
+        settings = Settings(
+            str(description.file.resolve()), configuration.name, str(directory.resolve()), seed, str(result), replay,
+            vector,
+        )  # fmt: skip
         xml = simulators.run(
-            self.sim, top=unit.name, test_module=test_module or tests.__name__,
+            self.sim, top=description.design.top, test_module=test_module or tests.__name__,
             build_directory=build_directory, run_directory=run_directory, seed=seed,
             environment=settings.environment(), log=log,
         )  # fmt: skip
-        return judge(unit, pair, vectors.dots if vector is None else 1, tests.TESTS, xml, result, log)
+        vectors = items if vector is None else 1
+        return judge(Outcome(description, configuration, vectors), tests.TESTS, xml, result, log)
 
 
-def judge(
-    unit: Unit, pair: FormatPair, vectors: int, tests: int, xml: Path, result: Path, log: Path
-) -> Outcome:
+def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outcome:
     """Return the outcome of a simulation from the files it left.
 
     Args:
-        unit, pair: What was simulated.
-        vectors: Number of dot products that had to be compared.
+        job: What was simulated, and how many vectors had to be compared.
         tests: Number of tests that had to run.
         xml: cocotb's results file.
         result: The scoreboard's.
         log: The simulator's output, named in failures.
+
+    Raises:
+        DescriptionError: If the ports of the design are not those of the description.
     """
     failures: list[str] = []
     ran = failed = 0
     if xml.is_file():
         ran, failed = get_results(xml)
-    if ran != tests:
-        failures.append(f"{ran} of {tests} tests ran; see {log}")
     try:
         bench = BenchResult.read(result)
     except OSError:
-        return Outcome(
-            unit, pair, vectors, failures=[*failures, f"the bench left no result: {_reason(xml, log)}"]
-        )
-    if bench.compared != vectors:
-        failures.append(f"{bench.compared:,} of {vectors:,} vectors were compared")
+        if ran != tests:
+            failures.append(f"{ran} of {tests} tests ran; see {log}")
+        failures.append(f"the bench left no result: {_reason(xml, log)}")
+        return Outcome(job.description, job.configuration, job.vectors, failures=failures)
+    if bench.unfit:
+        raise DescriptionError(f"{job.description.file}: {'; '.join(bench.unfit)}")
+    if ran != tests:
+        failures.append(f"{ran} of {tests} tests ran; see {log}")
+    if bench.compared != job.vectors:
+        failures.append(f"{bench.compared:,} of {job.vectors:,} vectors were compared")
     if failed and not (bench.mismatches or bench.failures):
         failures.append(f"{failed} tests failed: {_reason(xml, log)}")
     return Outcome(
-        unit, pair, vectors, bench.mismatches, bench.classes, bench.comparisons, bench.seconds, bench.reports,
-        [*bench.failures, *failures],
+        job.description, job.configuration, job.vectors, bench.mismatches, bench.classes, bench.comparisons,
+        bench.seconds, bench.reports, [*bench.failures, *failures],
     )  # fmt: skip
 
 

@@ -30,9 +30,7 @@ class Pattern:
         return cycle(self.make(random.Random(seed)))
 
 
-def _runs(
-    open_cycles: tuple[int, int], closed_cycles: tuple[int, int]
-) -> Callable[[random.Random], list[bool]]:
+def _runs(open_cycles: tuple[int, int], closed_cycles: tuple[int, int]) -> Callable[[random.Random], list[bool]]:
     """Alternate open and closed runs, each length drawn uniformly from its range."""
 
     def make(rng: random.Random) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Replay of one dot product of a vector set, alone after a reset."""
+"""Replay of one vector of a set, alone after a reset."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def print_problems(console: Console, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.passed:
             continue
-        console.rule(f"{outcome.unit.name} {outcome.pair.name}", align="left", style="red")
+        console.rule(f"{outcome.description.name} {outcome.configuration.name}", align="left", style="red")
         for text in (*outcome.reports[:limit], *(f"FAILURE {sentence}" for sentence in outcome.failures)):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
         if outcome.mismatches:
@@ -39,9 +39,7 @@ def print_problems(console: Console, outcomes: Sequence[Outcome]) -> None:
 
 def print_table(console: Console, outcomes: Sequence[Outcome], sim: str) -> None:
     """Print one line a job, and the totals."""
-    table = Table(
-        title=f"{sim}: RTL against model, bit for bit", title_justify="left", show_footer=True, box=SIMPLE
-    )
+    table = Table(title=f"{sim}: RTL against model, bit for bit", title_justify="left", show_footer=True, box=SIMPLE)
     vectors, mismatches = (
         sum(values) for values in zip(*((o.vectors, len(o.mismatches)) for o in outcomes), strict=True)
     )
@@ -50,20 +48,20 @@ def print_table(console: Console, outcomes: Sequence[Outcome], sim: str) -> None
     table.add_column("unit", footer="total", no_wrap=True)
     table.add_column("format", footer="pass" if passed else "FAIL", no_wrap=True)
     table.add_column("rule")
+    for heading in ("result", "lanes", "depth"):
+        table.add_column(heading, justify="right")
     table.add_column("vectors", footer=f"{vectors:,}", justify="right")
     table.add_column("mismatches", footer=f"{mismatches:,}", justify="right")
     table.add_column("classes", justify="right")
-    table.add_column(
-        "vectors/s", footer=_rate(sum(o.comparisons for o in outcomes), seconds), justify="right"
-    )
+    table.add_column("vectors/s", footer=_rate(sum(o.comparisons for o in outcomes), seconds), justify="right")
     for outcome in outcomes:
+        chosen = outcome.configuration
         hit = sum(count > 0 for count in outcome.classes.values())
-        wrong = f"{len(outcome.mismatches):,}" + (
-            f" + {len(outcome.failures)} failures" if outcome.failures else ""
-        )
+        wrong = f"{len(outcome.mismatches):,}" + (f" + {len(outcome.failures)} failures" if outcome.failures else "")
         table.add_row(
-            outcome.unit.name, outcome.pair.name.replace("*", " x "), outcome.unit.rule,
-            f"{outcome.vectors:,}", wrong, f"{hit}/{len(outcome.classes)}",
+            *_what(outcome), chosen.rule_name, _numbers(outcome), str(chosen.lanes),
+            "-" if chosen.depth is None else str(chosen.depth), f"{outcome.vectors:,}", wrong,
+            f"{hit}/{len(outcome.classes)}",
             _rate(outcome.comparisons, outcome.seconds), style=None if outcome.passed else "red",
         )  # fmt: skip
     console.print(table)
@@ -79,8 +77,21 @@ def print_classes(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_column(name, justify="right")
     for outcome in outcomes:
         counts = (f"{outcome.classes[name]:,}" if name in outcome.classes else "-" for name in names)
-        table.add_row(outcome.unit.name, outcome.pair.name.replace("*", " x "), *counts)
+        table.add_row(*_what(outcome), *counts)
     console.print(table)
+
+
+def _what(outcome: Outcome) -> tuple[str, str]:
+    """Unit and format, with the extents of a tile."""
+    chosen = outcome.configuration
+    tile = f" {chosen.rows}x{chosen.columns}" if chosen.rows * chosen.columns > 1 else ""
+    return outcome.description.name + tile, chosen.format_name.replace("*", " x ")
+
+
+def _numbers(outcome: Outcome) -> str:
+    """The number format of results; of an operation that takes numbers, theirs."""
+    takes_numbers = "inputs" in outcome.description.operation.axes
+    return outcome.configuration.input if takes_numbers else outcome.configuration.result
 
 
 def _rate(count: int, seconds: float) -> str:

@@ -1,12 +1,13 @@
-"""Simulate the units against the reference model: `python -m cocotb_tests.run --help`.
+"""Simulate designs against the reference model: `python -m cocotb_tests.run --help`.
 
-For each unit and format pair: make vectors, build, play them, compare. Ends with one table and exit code 0
-(all right), 1 (a mismatch or another failure of a DUT), or 2 (could not run; one line says why).
+For each chosen configuration of each described design: make vectors, build, play them, compare. Ends with one table
+and exit code 0 (all right), 1 (a mismatch or another failure of a DUT), or 2 (could not run; one line says why).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -18,20 +19,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cocotb_tests import report, simulators
-from cocotb_tests.jobs import ROOT, Bench, Outcome, rtl_sources
-from cocotb_tests.units import DEFAULT_PAIRS, UNITS, FormatPair, Unit, get_unit, parse_pair
-from cocotb_tests.vector_sets import VectorRequest, obtain_vectors
+from cocotb_tests.jobs import ROOT, Bench, Outcome, described_units
+from cocotb_tests.operations import FAMILIES
+from cocotb_tests.operations.base import VectorRequest
+from cocotb_tests.selection import Filters, Selection, select_configurations
+from cocotb_tests.vector_sets import obtain_vectors
+from refmodel.conformance import load_description
 from refmodel.errors import DefinitionError, MxError, unknown_name
-from refmodel.formats import OCP_FORMATS
 from refmodel.vectors.pairs import TensorPair, load_pairs
 
 CANNOT_RUN = 2
 INTERRUPTED = 130
-DEFAULT_COUNT = {"verilator": {False: 20_000, True: 5_000}, "icarus": {False: 500, True: 500}}
-"""Vectors a set by default: by simulator, and by whether vectors are of several blocks (about 5)."""
 
 DEFAULT_INPUT = ROOT / "vectors" / "real" / "minilm.safetensors"
-WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +39,27 @@ class Request:
     """A checked command line."""
 
     sim: str
-    units: tuple[Unit, ...]
-    pairs: tuple[FormatPair, ...]
+    chosen: tuple[Selection, ...]
     count: int | None
     seed: int
     tensors: Sequence[TensorPair]
-    input_words: tuple[str, ...]
+    words: tuple[str, ...]
     vector: int | None
     show_classes: bool
+    jobs: int
 
-    def vectors_for(self, unit: Unit) -> VectorRequest:
-        """Return what vector sets for *unit* are made from."""
-        count = DEFAULT_COUNT[self.sim][unit.marks_blocks] if self.count is None else self.count
+    def vectors_for(self, selection: Selection) -> VectorRequest:
+        """Return what vector sets for a configuration are made from."""
+        count = self.count
+        if count is None:
+            count = FAMILIES[selection.description.operation.name].default_count[self.sim]
         return VectorRequest(count, self.seed, self.tensors)
 
-    def replay_command(self, unit: Unit, pair: FormatPair) -> str:
-        """Return the shell command that repeats the simulation of *unit* for *pair*."""
-        words = ["make", "sim", f"SIM={self.sim}", f"UNIT={unit.name}", f"FORMATS={pair.name}"]
-        words += [f"COUNT={self.vectors_for(unit).count}", f"SEED={self.seed}", *self.input_words]
+    def replay_command(self, selection: Selection) -> str:
+        """Return the shell command that repeats the simulation of one configuration."""
+        words = ["make", "sim", f"SIM={self.sim}", f"UNIT={selection.description.name}"]
+        words += [f"CONFIG={selection.configuration.name}"]
+        words += [f"COUNT={self.vectors_for(selection).count}", f"SEED={self.seed}", *self.words]
         return shlex.join(words)
 
 
@@ -79,35 +82,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def simulate(request: Request) -> list[Outcome]:
-    """Run every job of *request*, two at a time, showing progress; return their outcomes in order.
+    """Run every job of *request*, several at a time, showing progress; return their outcomes in order.
 
     Raises:
         MxError: If a job could not run.
     """
-    bench = Bench(request.sim, simulators.prepare(request.sim), rtl_sources(), ROOT / "build")
-    chosen = [(unit, pair) for unit in request.units for pair in request.pairs]
+    bench = Bench(request.sim, simulators.prepare(request.sim), ROOT / "build")
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
     with (
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        ThreadPoolExecutor(WORKERS) as pool,
+        ThreadPoolExecutor(request.jobs) as pool,
     ):
-        bar = progress.add_task(f"{request.sim}: build and simulate", total=len(chosen))
+        bar = progress.add_task(f"{request.sim}: build and simulate", total=len(request.chosen))
 
-        def job(unit: Unit, pair: FormatPair) -> Outcome:
-            outcome = _simulate_one(request, bench, unit, pair)
+        def job(selection: Selection) -> Outcome:
+            outcome = _simulate_one(request, bench, selection)
             progress.advance(bar)
             if not console.is_terminal:
                 verdict = "ok" if outcome.passed else "FAILED"
-                print(
-                    f"[{time.monotonic() - began:5.0f} s] {unit.name} {pair.name}: {verdict}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                name = f"{selection.description.name} {selection.configuration.name}"
+                print(f"[{time.monotonic() - began:5.0f} s] {name}: {verdict}", file=sys.stderr, flush=True)
             return outcome
 
-        futures = [pool.submit(job, unit, pair) for unit, pair in chosen]
+        futures = [pool.submit(job, selection) for selection in request.chosen]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
@@ -116,13 +115,15 @@ def simulate(request: Request) -> list[Outcome]:
         return [future.result() for future in failed or futures]
 
 
-def _simulate_one(request: Request, bench: Bench, unit: Unit, pair: FormatPair) -> Outcome:
-    directory = bench.build_root / "vectors" / f"{unit.name}-{pair.slug}-{request.sim}"
-    vectors = obtain_vectors(unit, pair, request.vectors_for(unit), directory)
-    if request.vector is not None and not 0 <= request.vector < vectors.dots:
-        raise DefinitionError(f"VECTOR={request.vector}: the set has vectors 0 to {vectors.dots - 1}")
+def _simulate_one(request: Request, bench: Bench, selection: Selection) -> Outcome:
+    description, configuration = selection.description, selection.configuration
+    directory = obtain_vectors(description, configuration, request.vectors_for(selection), bench.build_root / "vectors")
+    if request.vector is not None:
+        count = FAMILIES[description.operation.name].read(configuration, directory).count
+        if not 0 <= request.vector < count:
+            raise DefinitionError(f"VECTOR={request.vector}: the set has vectors 0 to {count - 1}")
     return bench.simulate(
-        unit, pair, vectors, directory, seed=request.seed, replay=request.replay_command(unit, pair),
+        description, configuration, directory, seed=request.seed, replay=request.replay_command(selection),
         vector=request.vector,
     )  # fmt: skip
 
@@ -142,7 +143,7 @@ def parse(argv: Sequence[str] | None) -> Request:
     """
     parser = _Parser(
         prog="python -m cocotb_tests.run",
-        description="Simulate the RTL units against the model, bit for bit.",
+        description="Simulate described designs against the model, bit for bit.",
     )
     parser.add_argument(
         "--sim",
@@ -150,13 +151,15 @@ def parse(argv: Sequence[str] | None) -> Request:
         metavar="SIM",
         help=f"{' or '.join(simulators.SIMULATORS)} (default verilator)",
     )
-    parser.add_argument(
-        "--unit", default=",".join(UNITS), metavar="LIST", help="units (default all: %(default)s)"
-    )
-    parser.add_argument(
-        "--formats", default=",".join(pair.name for pair in DEFAULT_PAIRS), metavar="LIST",
-        help=f"of {', '.join(OCP_FORMATS)}, or mixed pairs A*B (default: %(default)s)",
-    )  # fmt: skip
+    parser.add_argument("--dut", metavar="FILE", help="the description of a design (default: every rtl/*.toml)")
+    parser.add_argument("--unit", metavar="LIST", help="names of described designs (default: all)")
+    parser.add_argument("--formats", metavar="LIST", help="block formats, or pairs A*B")
+    parser.add_argument("--rule", metavar="LIST", help="accumulation rules, as the description names them")
+    parser.add_argument("--result", metavar="LIST", help="number formats of results")
+    parser.add_argument("--lanes", metavar="LIST", help="elements a beat")
+    parser.add_argument("--depth", metavar="LIST", help="pipeline registers")
+    parser.add_argument("--config", metavar="NAME", help="one configuration, by the name that a run prints")
+    parser.add_argument("--all", action="store_true", help="every configuration that is described, not the quick ones")
     parser.add_argument(
         "--input",
         metavar="FILE[:NAME]",
@@ -167,28 +170,43 @@ def parse(argv: Sequence[str] | None) -> Request:
         "--count",
         type=_integer,
         metavar="N",
-        help="dot products a set at least (default 20000, of several blocks 5000; under icarus 500)",
+        help="vectors a set at least (default 20000, of several blocks 5000; under icarus 500)",
     )
     parser.add_argument("--seed", type=_integer, default=1, metavar="S", help="0 or more (default 1)")
-    parser.add_argument("--vector", type=_integer, metavar="N", help="play this dot product of the set alone")
-    parser.add_argument(
-        "--classes", action="store_true", help="print the vectors of each stimulus class, too"
-    )
+    parser.add_argument("--vector", type=_integer, metavar="N", help="play this vector of the set alone")
+    parser.add_argument("--classes", action="store_true", help="print the vectors of each stimulus class, too")
+    parser.add_argument("--jobs", type=_integer, metavar="N", help="simulations at a time (default: one a core)")
     given = parser.parse_args(argv)
     if given.sim not in simulators.SIMULATORS:
         raise unknown_name("simulator", given.sim, simulators.SIMULATORS)
-    units = tuple(get_unit(name.strip()) for name in given.unit.split(","))
-    pairs = tuple(parse_pair(text) for text in given.formats.split(","))
-    if given.vector is not None and len(units) * len(pairs) != 1:
-        raise DefinitionError("VECTOR= names a vector of one set; give UNIT= and FORMATS= with one name each")
+    jobs = os.cpu_count() or 1 if given.jobs is None else given.jobs
+    if jobs < 1:
+        raise DefinitionError(f"JOBS={jobs}: at least one simulation must run")
+    words = [f"DUT={given.dut}"] if given.dut else []
+    if given.dut:
+        described = load_description(given.dut)
+        descriptions = {described.name: described}
+    else:
+        descriptions = described_units()
+    filters = Filters(
+        unit=_list(given.unit), formats=_list(given.formats), rule=_list(given.rule), result=_list(given.result),
+        lanes=_list(given.lanes), depth=_list(given.depth), config=given.config,
+    )  # fmt: skip
+    chosen = select_configurations(descriptions, filters, everything=given.all)
+    if given.vector is not None and len(chosen) != 1:
+        raise DefinitionError(
+            f"VECTOR= names a vector of one set, and {len(chosen)} are chosen; give UNIT= and CONFIG= of one"
+        )
     if given.input_b is not None and given.input is None:
         raise DefinitionError("INPUT_B= gives the tensors of B and needs INPUT= for those of A")
     tensors = load_pairs(given.input or str(DEFAULT_INPUT), given.input_b)
-    words = [f"INPUT={given.input}"] if given.input else []
+    words += [f"INPUT={given.input}"] if given.input else []
     words += [f"INPUT_B={given.input_b}"] if given.input_b else []
-    return Request(
-        given.sim, units, pairs, given.count, given.seed, tensors, tuple(words), given.vector, given.classes
-    )
+    return Request(given.sim, chosen, given.count, given.seed, tensors, tuple(words), given.vector, given.classes, jobs)
+
+
+def _list(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
 def _integer(text: str) -> int:

@@ -2,120 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cocotb_tests.mismatch import WrongDot, operand_lines, result_lines
 from cocotb_tests.settings import BenchResult
-from refmodel import oracle
-from refmodel.vectors.dotset import DotVectors
 
 MAX_REPORTS = 3
-_MAX_REPORTED_BLOCKS = 4
 _MAX_DISPLACEMENT = 4  # an order fault moves results by at most so many places; more is called lost count
 _CONVINCING = 4  # so many displaced results in a row, in a stream cut short, are no coincidence
 
 
 class Scoreboard:
-    """Knows the expected result of every dot product and what became of it.
+    """Knows the expected result of every item and what became of it.
 
     Args:
-        vectors: The vector set.
+        expected: The results, [items, words].
+        classes: Names of the stimulus classes.
+        class_of: Class of each item, an index of *classes*.
+        explain: Lines on an item and the wrong result that it gave.
+        rule: What results follow, for reports.
         replay: Shell command that repeats the simulation.
-        full_reports: Print operands in full, however many blocks they have.
     """
 
-    def __init__(self, vectors: DotVectors, replay: str, *, full_reports: bool) -> None:
-        self._vectors = vectors
-        self._replay = replay
-        self._max_blocks = vectors.blocks if full_reports else _MAX_REPORTED_BLOCKS
-        self._compared = np.zeros(vectors.dots, bool)
+    def __init__(
+        self, expected: NDArray[np.uint32], classes: Sequence[str], class_of: NDArray[np.int64],
+        explain: Callable[[int, NDArray[np.uint32]], list[str]], rule: str, replay: str,
+    ) -> None:  # fmt: skip
+        self._expected, self._classes, self._class_of = expected, classes, class_of
+        self._explain, self._rule, self._replay = explain, rule, replay
+        self._compared = np.zeros(len(expected), bool)
         self._comparisons = 0
         self._seconds = 0.0
         self._mismatches: dict[int, str] = {}
         self._reports: list[str] = []
         self._failures: list[str] = []
+        self.unfit: list[str] = []
+        """Sentences on what does not fit between description and design."""
 
     def compare(
-        self, dots: NDArray[np.int64], results: Sequence[int], scenario: str, seconds: float
-    ) -> list[tuple[int, int]]:
-        """Compare the *results* of a stream of *dots* with the expected ones, one by one and in order.
+        self, items: NDArray[np.int64], seen: NDArray[np.uint32], scenario: str, seconds: float
+    ) -> list[tuple[int, NDArray[np.uint32]]]:
+        """Compare the results of a stream of *items* with the expected ones, one by one and in order.
 
         Args:
-            dots: Numbers of the dot products, in the order sent.
-            results: Float32 bits, in the order seen; may be fewer or more.
+            items: Numbers of the items, in the order sent.
+            seen: Results [n, words] in the order seen; may be fewer or more.
             scenario: Name for reports.
             seconds: Wall-clock time that the stream took.
 
         Returns:
-            (dot, seen bits) of the first wrong results that were not yet known, for `explain`. Where results
+            (item, seen) of the first wrong results that were not yet known, for `explain`. Where results
             are missing, surplus or out of order there are none, but a failure is recorded.
         """
-        expected = self._vectors.results[dots]
-        seen = np.array(results, np.uint32)
+        expected = self._expected[items]
         paired = min(len(expected), len(seen))
         self._comparisons += paired
         self._seconds += seconds
-        self._compared[dots[:paired]] = True
+        self._compared[items[:paired]] = True
         fault = order_fault(expected, seen)
         if fault is not None:
             place, sentence = fault
-            self.fail(f"{scenario}: {sentence}, at {self.name(int(dots[min(place, len(dots) - 1)]))}")
+            self.fail(f"{scenario}: {sentence}, at {self.name(int(items[min(place, len(items) - 1)]))}")
             return []
         if len(seen) > len(expected):
             self.fail(f"{scenario}: {len(seen)} results for {len(expected)} vectors")
-        wrong = np.flatnonzero(expected[:paired] != seen[:paired])
-        fresh = [(int(dots[i]), int(seen[i])) for i in wrong if int(dots[i]) not in self._mismatches]
-        for dot, _ in fresh:
-            self._mismatches[dot] = scenario
+        wrong = np.flatnonzero(_differ(expected[:paired], seen[:paired]))
+        fresh = [(int(items[i]), seen[i]) for i in wrong if int(items[i]) not in self._mismatches]
+        for item, _ in fresh:
+            self._mismatches[item] = scenario
         return fresh[: max(0, MAX_REPORTS - len(self._reports))]
 
-    def explain(self, dot: int, seen: int, alone: int | None) -> None:
+    def explain(self, item: int, seen: NDArray[np.uint32], alone: NDArray[np.uint32] | None) -> None:
         """Record the report of a wrong result.
 
         Args:
-            dot: Number of the dot product.
-            seen: The wrong bits.
-            alone: The bits that the same dot gave when played alone after a reset; None if it gave none.
+            item: Number of the item.
+            seen: The wrong result.
+            alone: The result that the same item gave when played alone after a reset; None if it gave none.
         """
-        where = self._vectors.dot_slice(dot)
-        pairs = [
-            (
-                oracle.Block(
-                    self._vectors.a.format, int(self._vectors.a.scales[i]), self._vectors.a.codes[i].tolist()
-                ),
-                oracle.Block(
-                    self._vectors.b.format, int(self._vectors.b.scales[i]), self._vectors.b.codes[i].tolist()
-                ),
-            )
-            for i in range(where.start, where.stop)
-        ]
-        expected = int(self._vectors.results[dot])
-        wrong = WrongDot(pairs, self._vectors.rule, expected, seen)
         lines = [
-            f"MISMATCH {self.name(dot)}, rule {self._vectors.rule}, scenario {self._mismatches[dot]}",
-            *operand_lines(wrong, self._max_blocks),
-            *result_lines(wrong),
+            f"MISMATCH {self.name(item)}, rule {self._rule}, scenario {self._mismatches[item]}",
+            *self._explain(item, seen),
         ]
-        if alone == expected:
-            lines.append(
-                "  hint: played alone after a reset it is right, so the fault depends on what came before it"
-            )
+        if alone is not None and np.array_equal(alone, self._expected[item]):
+            lines.append("  hint: played alone after a reset it is right, so the fault depends on what came before it")
             lines.append(f"  replay the stream: {self._replay}")
         else:
-            lines.append(f"  replay: {self._replay} VECTOR={dot}")
+            lines.append(f"  replay: {self._replay} VECTOR={item}")
         self._reports.append("\n".join(lines))
 
     def fail(self, sentence: str) -> None:
         """Record a failure that is not a wrong value."""
         self._failures.append(sentence)
 
-    def name(self, dot: int) -> str:
-        """Name a dot product: its number and stimulus class."""
-        return f"vector {dot} (class {self._vectors.class_of(dot).name})"
+    def name(self, item: int) -> str:
+        """Name an item: its number and stimulus class."""
+        return f"vector {item} (class {self._classes[self._class_of[item]]})"
 
     @property
     def problems(self) -> int:
@@ -124,36 +109,34 @@ class Scoreboard:
 
     def write(self, path: Path) -> None:
         """Write the tally so far."""
+        counts = np.bincount(self._class_of[self._compared], minlength=len(self._classes)).tolist()
         BenchResult(
             compared=int(self._compared.sum()),
             comparisons=self._comparisons,
             seconds=self._seconds,
-            classes={
-                each.name: int(self._compared[each.first : each.first + each.count].sum())
-                for each in self._vectors.classes
-            },
+            classes=dict(zip(self._classes, counts, strict=True)),
             mismatches=sorted(self._mismatches),
             reports=self._reports,
             failures=self._failures,
+            unfit=self.unfit,
         ).write(path)
 
 
 def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple[int, str] | None:
     """Return (place, sentence) if *seen* is *expected* with results dropped, repeated or exchanged.
 
-    A stream that stopped early, each result right, is no order fault; neither is one with wrong values only.
+    Both are results [n, words]. A stream that stopped early, each result right, is no order fault;
+    neither is one with wrong values only.
     """
     paired = min(len(expected), len(seen))
-    differing = np.flatnonzero(expected[:paired] != seen[:paired])
+    differing = np.flatnonzero(_differ(expected[:paired], seen[:paired]))
     if not len(differing):
         if (
             len(seen) > len(expected)
             and len(expected)
-            and np.array_equal(seen[len(expected) :], expected[-1:].repeat(len(seen) - len(expected)))
+            and np.array_equal(seen[len(expected) :], expected[-1:].repeat(len(seen) - len(expected), axis=0))
         ):
-            return len(
-                expected
-            ) - 1, f"the result is repeated: {len(seen) - len(expected)} more after the last"
+            return len(expected) - 1, f"the result is repeated: {len(seen) - len(expected)} more after the last"
         return None
     place = int(differing[0])
     for shift in range(1, _MAX_DISPLACEMENT + 1):
@@ -166,6 +149,12 @@ def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple
     if len(seen) == len(expected) and np.array_equal(exchanged, expected):
         return place, "two neighbouring results exchanged"
     return None
+
+
+def _differ(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Return which rows differ in any word."""
+    different: NDArray[np.bool_] = (expected != seen).any(axis=1)
+    return different
 
 
 def _is_prefix(part: NDArray[np.uint32], whole: NDArray[np.uint32]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,17 @@ class Settings:
     """Settings of one simulation.
 
     Attributes:
-        unit: Name of the unit under test.
-        vectors: The vector directory.
+        description: The file that describes the design.
+        configuration: Name of the configuration.
+        vectors: The directory of the vector set.
         seed: Seed of the stall patterns.
         result: The JSON file that the scoreboard writes.
         replay: Shell command that repeats this simulation; a vector is chosen by adding VECTOR=n.
-        vector: The one dot product to play; None plays all.
+        vector: The one item to play; None plays all.
     """
 
-    unit: str
+    description: str
+    configuration: str
     vectors: str
     seed: int
     result: str
@@ -46,13 +48,14 @@ class BenchResult:
     """What the scoreboard reports; complete only once every test has ended.
 
     Attributes:
-        compared: Number of different dot products whose result was compared.
-        comparisons: Number of comparisons; a dot that is played in several scenarios counts each time.
+        compared: Number of different items whose result was compared.
+        comparisons: Number of comparisons; an item that is played in several scenarios counts each time.
         seconds: Wall-clock time in which those were streamed.
-        classes: Per stimulus class, the number of its dot products that were compared.
-        mismatches: Numbers of the dot products of which a result was wrong.
+        classes: Per stimulus class, the number of its items that were compared.
+        mismatches: Numbers of the items of which the result was wrong.
         reports: Explanations of the first mismatches.
         failures: Sentences about everything else that went wrong: protocol, order, count.
+        unfit: Sentences on what does not fit between description and design; nothing has run then.
     """
 
     compared: int
@@ -62,6 +65,7 @@ class BenchResult:
     mismatches: list[int]
     reports: list[str]
     failures: list[str]
+    unfit: list[str] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
         """Write the result; a reader sees the old file or the new one, never half of one."""

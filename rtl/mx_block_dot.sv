@@ -157,7 +157,7 @@ module mx_block_dot #(
   logic                     negative;
   logic [MagnitudeBits-1:0] magnitude;
   logic [31:0]              rounded;
-  logic                     unused_overflow;
+  logic                     unused_zero, unused_overflow;
   logic [31:0]              result;
 
   assign negative  = stage2_sum[SumBits-1];
@@ -172,6 +172,7 @@ module mx_block_dot #(
     .increment_i   (1'b0),
     .lsb_exponent_i(stage2_exponent),
     .result_o      (rounded),
+    .is_zero_o     (unused_zero),
     .overflow_o    (unused_overflow)
   );
 

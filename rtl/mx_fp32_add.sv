@@ -59,7 +59,7 @@ module mx_fp32_add (
   logic                                   sign;
   logic signed [mx_pkg::ExponentBits-1:0] lsb_exponent;
   logic [31:0]                            rounded;
-  logic                                   unused_overflow;
+  logic                                   unused_zero, unused_overflow;
 
   assign subtract  = larger[31] ^ smaller[31];
   assign magnitude = subtract ? {1'b0, larger_significand} - {1'b0, aligned}
@@ -77,6 +77,7 @@ module mx_fp32_add (
     .increment_i   (1'b0),
     .lsb_exponent_i(lsb_exponent),
     .result_o      (rounded),
+    .is_zero_o     (unused_zero),
     .overflow_o    (unused_overflow)
   );
 

@@ -3,7 +3,8 @@
 //   data_o = data_i shifted left by shift_o = min(leading zeros of data_i, room_i), fill_i shifted in
 //
 // A negative room_i counts as 0. Where data_i is zero and fill_i too, shift_o is any number up to
-// room_i.
+// room_i. is_limited_o is set where shift_o is room_i and the top bit of data_o is clear; where it
+// is clear, that bit is set or data_i is zero.
 //
 // The shift is found in radix 4, highest digit first. A digit of weight q looks at the top three
 // groups of q bits, and at the digit of room_i: as long as all digits before were those of room_i
@@ -19,7 +20,8 @@ module mx_normalise #(
   input  logic                                         fill_i,
   input  logic signed [RoomBits-1:0]                   room_i,
   output logic [Width-1:0]                             data_o,
-  output logic [mx_pkg::normalise_bits(Width)-1:0]     shift_o
+  output logic [mx_pkg::normalise_bits(Width)-1:0]     shift_o,
+  output logic                                         is_limited_o
 );
 
   localparam int ShiftBits = mx_pkg::normalise_bits(Width);
@@ -72,10 +74,8 @@ module mx_normalise #(
 
   end
 
-  logic unused_free;
-
-  assign unused_free = gen_digit[0].free;
-  assign data_o      = gen_digit[0].data;
+  assign is_limited_o = !gen_digit[0].free;
+  assign data_o       = gen_digit[0].data;
 
 `ifndef SYNTHESIS
   initial begin

@@ -30,9 +30,6 @@
 // seven bits of magnitude in units of 2^-6, all of them below the hidden bit 2^1.
 package mx_pkg;
 
-  // No unit uses all of them.
-  /* verilator lint_off UNUSEDPARAM */
-
   // Format ids: values of the parameters AFormat and BFormat.
   localparam int E5M2 = 0;
   localparam int E4M3 = 1;
@@ -59,6 +56,12 @@ package mx_pkg;
   localparam int NearestEven = 0;
   localparam int TowardZero = 1;
 
+  // Conversion to MX: values of the parameters ScaleRule (A-1) and Overflow (A-14).
+  localparam int ScaleFloor = 0;        // from the largest power of two in the block
+  localparam int ScaleRceil = 1;        // the smallest scale under which no element is clamped
+  localparam int OverflowSaturate = 0;  // beyond the range: the largest number
+  localparam int OverflowInfNan = 1;    // Inf, or NaN where the format has no Inf; FP8 only
+
   localparam int BlockSize = 32;  // elements that share one scale (MX-5.2.1-c)
 
   // E8M0 scales (MX-5.4.1): 2^(code - 127); no zero, no Inf, one NaN.
@@ -73,8 +76,6 @@ package mx_pkg;
   // Width of the exponent of a block sum's grid unit, signed. With scale codes 0 to 255 it is from
   // 0 + 0 - 254 - 32 = -286 (E5M2 x E5M2) to 255 + 255 - 254 - 2 = 254 (E2M1 x E2M1).
   localparam int ExponentBits = 10;
-
-  /* verilator lint_on UNUSEDPARAM */
 
   function automatic int exponent_bits(input int format);
     case (format)
@@ -101,6 +102,18 @@ package mx_pkg;
       E2M3:    mantissa_bits = 3;
       E2M1:    mantissa_bits = 1;
       default: mantissa_bits = 0;
+    endcase
+  endfunction
+
+  // Exponent of the largest power of two (emax in MX-6.3-b, D-1).
+  function automatic int max_exponent(input int format);
+    case (format)
+      E5M2:    max_exponent = 15;
+      E4M3:    max_exponent = 8;
+      E3M2:    max_exponent = 4;
+      E2M3:    max_exponent = 2;
+      E2M1:    max_exponent = 2;
+      default: max_exponent = 0;
     endcase
   endfunction
 
@@ -254,6 +267,13 @@ package mx_pkg;
       E5M2:        number_inf = 32'h0000_007C;
       default:     number_inf = 32'h0000_0000;
     endcase
+  endfunction
+
+  // Between the halves of mx_round: width of the exponent, and of everything.
+  localparam int RoundingBaseBits = 14;
+
+  function automatic int rounding_bits(input int id);
+    rounding_bits = 1 + RoundingBaseBits + (1 + number_mantissa_bits(id)) + 3;
   endfunction
 
 endpackage

@@ -19,10 +19,7 @@ module stub_core (
   end
 endmodule
 
-module mx_dot #(
-  parameter int AFormat = 4,
-  parameter int BFormat = 4
-) (
+module stream_stub (
   input  logic         clk_i,
   input  logic         rst_ni,
   input  logic         valid_i,

@@ -16,12 +16,13 @@ from cocotb_tests import simulators
 from cocotb_tests.jobs import Bench, Outcome, judge
 from cocotb_tests.scoreboard import order_fault
 from cocotb_tests.settings import BenchResult
-from cocotb_tests.units import get_unit, parse_pair
+from refmodel.conformance import load_description
+from refmodel.errors import DescriptionError
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
 from refmodel.vectors.files import write_vectors
 
-UNIT, PAIR = get_unit("mx_dot"), parse_pair("mxfp4_e2m1")
-STUB = Path(__file__).with_name("stream_stub.sv").read_text()
+FOLDER = Path(__file__).parent
+STUB, STUB_TOML = (FOLDER / f"stream_stub.{suffix}" for suffix in ("sv", "toml"))
 REPLAY = "make sim ..."
 
 SOUND = {
@@ -47,7 +48,7 @@ class Fault:
 FAULTS = {
     "never_ready": Fault(
         {"ready_o": "1'b0", "open": "1'b0"},
-        r"hung: no transfer .* 0 of \d+ blocks accepted, now offered: block 0 of vector 0 ",
+        r"hung: no transfer .* 0 of \d+ beats accepted, now offered: beat 0 of vector 0 ",
     ),
     "never_valid": Fault(
         {"valid_o": "1'b0", "take": "1'b1"},
@@ -55,7 +56,7 @@ FAULTS = {
     ),
     "stops_in_the_middle": Fault(
         {"valid_o": "core_valid && taken < 20", "take": "ready_i && taken < 20"},
-        r"hung: .*now offered: block 21 .*waiting for the result of vector 20 ",
+        r"hung: .*now offered: beat 0 of vector 21 .*waiting for the result of vector 20 ",
     ),
     "drops_one": Fault(
         {"valid_o": "core_valid && taken != 20", "take": "ready_i || taken == 20"},
@@ -108,18 +109,18 @@ FAULTS = {
     ),
     "unknown_valid": Fault({"valid_o": "taken == 20 ? 1'bx : core_valid"}, r"valid_o is X after result 20"),
     "unknown_ready": Fault(
-        {"ready_o": "taken == 20 ? 1'bx : core_ready"}, r"ready_o is X while block \d+ is offered"
+        {"ready_o": "taken == 20 ? 1'bx : core_ready"}, r"ready_o is X while beat 0 of item \d+ is offered"
     ),
 }
 
 
 @pytest.fixture(scope="session")
 def vectors() -> DotVectors:
-    made = make_dot_vectors(PAIR.a, PAIR.b, rule=UNIT.rule, count=400, seed=1)
+    made = make_dot_vectors("mxfp4_e2m1", "mxfp4_e2m1", rule="exact_fp32", count=400, seed=1)
     low = [
-        np.packbits(
-            (x.codes[:, :8, None] >> np.arange(4, dtype=np.uint8)) & 1, axis=None, bitorder="little"
-        ).view("<u4")
+        np.packbits((x.codes[:, :8, None] >> np.arange(4, dtype=np.uint8)) & 1, axis=None, bitorder="little").view(
+            "<u4"
+        )
         for x in (made.a, made.b)
     ]
     scales = made.a.scales.astype(np.uint32) << 8 | made.b.scales
@@ -139,11 +140,11 @@ def build_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def simulate(tmp_path: Path, build_root: Path) -> Callable[..., Outcome]:
-    """Return a function that simulates the stub, with a fault or sound."""
+    """Return a function that simulates the stub, with a fault or sound, described rightly or with changes."""
 
     def run(
         sim: str, vectors: DotVectors, fault: Fault | None = None, *, test_module: str | None = None,
-        vector: int | None = None,
+        vector: int | None = None, change: dict[str, str] | None = None,
     ) -> Outcome:  # fmt: skip
         try:
             version = simulators.prepare(sim)
@@ -151,12 +152,20 @@ def simulate(tmp_path: Path, build_root: Path) -> Callable[..., Outcome]:
             pytest.skip(str(error))
         fault = fault or Fault({}, "")
         assigns = [f"assign {port} = {value};" for port, value in (SOUND | fault.connections).items()]
-        source = tmp_path / "mx_dot.sv"
-        source.write_text(STUB.replace("@FAULT@", "\n  ".join([fault.statements, *assigns])))
-        directory = write_vectors(vectors, tmp_path / "vectors")
-        return Bench(sim, version, [source], build_root).simulate(
-            UNIT, PAIR, vectors, directory, seed=1, replay=REPLAY, vector=vector, test_module=test_module
-        )
+        text = STUB.read_text().replace("@FAULT@", "\n  ".join([fault.statements, *assigns]))
+        (tmp_path / "stream_stub.sv").write_text(text)
+        described = STUB_TOML.read_text()
+        for old, new in (change or {}).items():
+            assert described.count(old) == 1
+            described = described.replace(old, new)
+        (tmp_path / "stream_stub.toml").write_text(described)
+        description = load_description(tmp_path / "stream_stub.toml")
+        directory = tmp_path / "vectors"
+        write_vectors(vectors, directory / "0")
+        return Bench(sim, version, build_root).simulate(
+            description, description.configurations[0], directory, seed=1, replay=REPLAY, vector=vector,
+            test_module=test_module,
+        )  # fmt: skip
 
     return run
 
@@ -177,10 +186,51 @@ def test_a_broken_stream_is_reported(name, vectors, simulate):
     assert re.search(fault.sentence, "\n".join(outcome.failures)), outcome.failures
 
 
+MISFITS = {
+    # change of the description: what must be said
+    'clk_i"': ('clock_i"', "[clock] key 'port': stream_stub has no port clock_i"),
+    'valid = "valid_o"': ('valid = "done_o"', "[handshake]: stream_stub has no port done_o"),
+    'result = "result_o"': ('result = "results_o"', "[ports] key 'result': stream_stub has no port results_o"),
+    'a_elements = "a_elements_i"': (
+        'a_elements = { port = "a_elements_i", item_bits = 8 }',
+        "[ports] key 'a_elements': port a_elements_i of stream_stub is 128 bits wide; "
+        "mxfp4_e2m1 exact_fp32 fp32 lanes 32 needs 256",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", ["never_ready", "drops_one"])
 def test_a_broken_stream_is_reported_in_verilator(name, vectors, simulate):
     outcome = simulate("verilator", vectors, FAULTS[name])
     assert re.search(FAULTS[name].sentence, "\n".join(outcome.failures)), outcome.failures
+
+
+@pytest.mark.parametrize("old", MISFITS)
+def test_a_description_that_does_not_fit_the_design_is_refused(old, sim, vectors, simulate):
+    new, sentence = MISFITS[old]
+    with pytest.raises(DescriptionError, match=re.escape(sentence)):
+        simulate(sim, vectors, change={old: new})
+
+
+def test_a_parameter_that_the_design_lacks_is_refused(sim, vectors, simulate):
+    with pytest.raises(simulators.ToolError, match="Lanes"):
+        simulate(sim, vectors, change={"[[conf": "[parameters]\nLanes = { from = 'lanes' }\n\n[[conf"})
+
+
+def test_a_broken_promise_of_latency_is_reported(vectors, simulate):
+    outcome = simulate("icarus", vectors, change={"latency = 1": "latency = 2"})
+    assert outcome.failures
+    assert re.search(r"came 1 cycles after its last beat; the description promises 2", outcome.failures[0])
+
+
+def test_other_packings_are_recognised_as_wrong_values(vectors, simulate):
+    outcome = simulate(
+        "icarus",
+        vectors,
+        change={'a_elements = "a_elements_i"': 'a_elements = { port = "a_elements_i", order = "first_high" }'},
+    )
+    assert outcome.mismatches
+    assert not outcome.failures
 
 
 def test_one_flipped_bit_is_one_mismatch_with_its_class_and_a_replay(sim, vectors, simulate):
@@ -209,9 +259,9 @@ def test_many_mismatches_are_counted_and_the_first_explained(vectors, simulate):
 
 
 def test_a_run_without_tests_fails(sim, vectors, simulate):
-    outcome = simulate(sim, vectors, test_module="cocotb_tests.units")
+    outcome = simulate(sim, vectors, test_module="cocotb_tests.protocol")
     assert not outcome.passed
-    assert outcome.failures[0].startswith("0 of 7 tests ran")
+    assert outcome.failures[0].startswith("0 of 8 tests ran")
 
 
 def test_a_bench_that_raises_fails(vectors, simulate):
@@ -223,8 +273,10 @@ def test_a_run_that_compared_fewer_vectors_fails(tmp_path):
     xml, result = tmp_path / "results.xml", tmp_path / "result.json"
     xml.write_text('<testsuites><testsuite tests="7" failures="0" errors="0"/></testsuites>')
     BenchResult(399, 800, 1.0, {"random": 399}, [], [], []).write(result)
-    assert judge(UNIT, PAIR, 399, 7, xml, result, tmp_path / "log").passed
-    outcome = judge(UNIT, PAIR, 400, 7, xml, result, tmp_path / "log")
+    description = load_description(STUB_TOML)
+    jobs = [Outcome(description, description.configurations[0], vectors) for vectors in (399, 400)]
+    assert judge(jobs[0], 7, xml, result, tmp_path / "log").passed
+    outcome = judge(jobs[1], 7, xml, result, tmp_path / "log")
     assert outcome.failures == ["399 of 400 vectors were compared"]
 
 
@@ -241,6 +293,6 @@ def test_a_run_that_compared_fewer_vectors_fails(tmp_path):
     ],
 )
 def test_lost_order_is_told_from_wrong_values(seen, place, words):
-    fault = order_fault(np.array([1, 2, 3, 4], np.uint32), np.array(seen, np.uint32))
+    fault = order_fault(np.array([[1], [2], [3], [4]], np.uint32), np.array(seen, np.uint32)[:, None])
     assert (fault is None) == (place is None)
     assert fault is None or (fault[0] == place and words in fault[1])

@@ -17,7 +17,7 @@ import pytest
 import refmodel as mx
 from refmodel import cli
 from refmodel.accumulate import from_toml
-from refmodel.vectors.files import read_vectors
+from refmodel.vectors.files import read_dot_vectors
 
 VECTORS = ["vectors", "--a-format", "mxfp4_e2m1", "--rule", "exact_fp32", "--count", "50", "--output", "out"]
 
@@ -71,7 +71,7 @@ def test_vectors_makes_a_directory_that_verify_accepts(
     options: list[str], labels: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*VECTORS, *options) == 0
-    vectors = read_vectors("out")
+    vectors = read_dot_vectors("out")
     assert vectors.call["multi_block"] is ("--multi-block" in options)
     assert vectors.b.format.name == ("mxint8" if "--b-format" in options else "mxfp4_e2m1")
     assert [each["label"] for each in vectors.call["inputs"]] == labels
@@ -99,7 +99,7 @@ def test_a_second_run_replaces_the_first(folder: Path) -> None:
     before = set(os.listdir(folder))
     for seed in ("4", "5"):
         assert run(*VECTORS, "--seed", seed) == 0
-        assert read_vectors("out").call["seed"] == int(seed)
+        assert read_dot_vectors("out").call["seed"] == int(seed)
     assert set(os.listdir(folder)) == before | {"out"}
 
 
@@ -248,8 +248,8 @@ def test_wrong_usage_is_one_line_and_exit_2(
     [
         ("digest", "out/b_scale.hex: SHA-256 is"),
         ("code out of range", "out/last.hex: line 1 is '7\\n'; expected a 1-bit word"),
-        ("result", "out/result.hex: line 1 is 00000001, the model gives 00000000 under exact_fp32"),
-        ("version", "out/manifest.json: field version is 2; expected 1"),
+        ("result", "out/result.hex: line 1 is 00000001, the model gives 00000000 for mxfp4_e2m1 x mxfp4_e2m1"),
+        ("version", "out/manifest.json: field version is 1; expected 2"),
     ],
 )
 def test_verify_refuses_a_damaged_directory(
@@ -266,7 +266,7 @@ def test_verify_refuses_a_damaged_directory(
     else:
         manifest = json.loads((out / "manifest.json").read_text())
         if damage == "version":
-            manifest["version"] = 2
+            manifest["version"] = 1
         else:
             data = b"00000001" + (out / "result.hex").read_bytes()[8:]
             (out / "result.hex").write_bytes(data)

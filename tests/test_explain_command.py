@@ -14,7 +14,7 @@ from refmodel import cli
 from refmodel.cli.common import encode_options, quantize_options
 from refmodel.explain.numbers import code_table, number_table
 from refmodel.options import choices
-from refmodel.vectors.files import read_vectors
+from refmodel.vectors.files import read_dot_vectors
 
 
 @pytest.fixture(autouse=True)
@@ -329,7 +329,7 @@ def test_explain_a_dot_of_a_vector_directory(capsys: pytest.CaptureFixture[str],
     call = ["--a-format", "mxfp6_e2m3", "--rule", "block32_fp32_add", "--multi-block", "--count", "60"]
     assert run("vectors", *call, "--output", "out") == 0
     capsys.readouterr()
-    vectors = read_vectors("out")
+    vectors = read_dot_vectors("out")
     longest = int(np.argmax(np.diff(vectors.bounds)))
     for index in (0, longest, vectors.dots - 1):
         tree = explained(capsys, "dot", "--vectors", "out", "--index", str(index))

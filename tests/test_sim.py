@@ -10,9 +10,10 @@ import pytest
 pytest.importorskip("cocotb", reason="the simulations need the extra sim: pip install -e '.[sim]'")
 
 from cocotb_tests import run, simulators
-from cocotb_tests.jobs import ROOT, Bench, Outcome, rtl_sources
-from cocotb_tests.units import UNITS, get_unit, parse_pair
-from cocotb_tests.vector_sets import VectorRequest, obtain_vectors
+from cocotb_tests.jobs import ROOT, Bench, Outcome, described_units
+from cocotb_tests.operations.base import VectorRequest
+from cocotb_tests.vector_sets import obtain_vectors
+from refmodel.conformance import Configuration, Description, load_description
 from refmodel.vectors.pairs import load_pairs
 
 COUNT = 300
@@ -20,7 +21,7 @@ COUNT = 300
 FAULTS = {
     # name: (file, sound text, faulty text, format, what a report must say)
     "sticky_bit_dropped": (
-        "mx_round.sv", "increment_i || (|rest);", "increment_i;",
+        "mx_round_normalise.sv", "increment_i || (|normalised[RestBits-1:0])", "increment_i",
         "mxfp8_e4m3", "as if the sticky bit were lost",
     ),
     "subnormal_as_zero": (
@@ -37,34 +38,35 @@ FAULTS = {
         "mxfp8_e4m3", "seen is expected * 2^2",
     ),
     "tie_rounded_away": (
-        "mx_round.sv", "guard && (sticky || is_odd)", "guard",
+        "mx_round_result.sv", "guard && (sticky || mantissa[0])", "guard",
         "mxfp8_e4m3", "a tie, which goes to even; seen went up",
     ),
 }  # fmt: skip
 
 
-def play(
-    sim: str, unit_name: str, pair_name: str, sources: list[Path], build_root: Path, scratch: Path
-) -> Outcome:
+UNITS = described_units()
+
+
+def chosen(unit: Description, formats: str) -> Configuration:
+    return next(each for each in unit.configurations if each.quick and each.format_name == formats)
+
+
+def play(sim: str, unit: Description, configuration: Configuration, build_root: Path, scratch: Path) -> Outcome:
     try:
         version = simulators.prepare(sim)
     except simulators.ToolError as error:
         pytest.skip(str(error))
-    unit, pair = get_unit(unit_name), parse_pair(pair_name)
-    directory = scratch / "vectors"
     request = VectorRequest(COUNT, seed=1, tensors=load_pairs(str(run.DEFAULT_INPUT)))
-    vectors = obtain_vectors(unit, pair, request, directory)
-    return Bench(sim, version, sources, build_root).simulate(
-        unit, pair, vectors, directory, seed=1, replay="make sim ..."
-    )
+    directory = obtain_vectors(unit, configuration, request, scratch)
+    return Bench(sim, version, build_root).simulate(unit, configuration, directory, seed=1, replay="make sim ...")
 
 
 @pytest.mark.parametrize("sim", simulators.SIMULATORS)
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("pair", ["mxfp8_e5m2", "mxint8", "mxfp8_e4m3*mxfp4_e2m1"])
-def test_units_give_the_bits_of_the_model(sim, unit, pair, tmp_path):
+@pytest.mark.parametrize("unit", ["mx_dot", "mx_dot_general"])
+@pytest.mark.parametrize("formats", ["mxfp8_e5m2", "mxint8", "mxfp8_e4m3*mxfp4_e2m1"])
+def test_units_give_the_bits_of_the_model(sim, unit, formats, tmp_path):
     # The builds are those of `make sim`, made there or here.
-    outcome = play(sim, unit, pair, rtl_sources(), ROOT / "build", tmp_path)
+    outcome = play(sim, UNITS[unit], chosen(UNITS[unit], formats), ROOT / "build", tmp_path)
     assert outcome.passed, "\n".join([*outcome.reports, *outcome.failures])
     assert outcome.vectors >= COUNT
     assert all(outcome.classes.values())
@@ -77,16 +79,15 @@ def fault_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_in_the_arithmetic_is_caught_and_explained(name, tmp_path, fault_build):
-    file, sound, faulty, pair, hint = FAULTS[name]
-    sources = []
-    for source in rtl_sources():
+    file, sound, faulty, formats, hint = FAULTS[name]
+    for source in [*(ROOT / "rtl").glob("*.sv"), ROOT / "rtl" / "mx_dot.toml"]:
         text = source.read_text()
         if source.name == file:
             assert text.count(sound) == 1, f"{file} no longer holds {sound!r}; update FAULTS"
             text = text.replace(sound, faulty)
-        sources.append(tmp_path / source.name)
-        sources[-1].write_text(text)
-    outcome = play("verilator", "mx_dot", pair, sources, fault_build, tmp_path)
+        (tmp_path / source.name).write_text(text)
+    unit = load_description(tmp_path / "mx_dot.toml")
+    outcome = play("verilator", unit, chosen(unit, formats), fault_build, tmp_path)
     assert outcome.mismatches
     assert any(hint in report for report in outcome.reports), "\n".join(outcome.reports)
 
@@ -95,15 +96,21 @@ def test_a_fault_in_the_arithmetic_is_caught_and_explained(name, tmp_path, fault
     ("arguments", "words"),
     [
         (["--sim", "vcs"], "unknown simulator 'vcs'; choose one of: icarus, verilator"),
-        (["--unit", "mx_mul"], "unknown unit 'mx_mul'; choose one of: mx_dot, mx_dot_general"),
-        (["--formats", "fp8"], "unknown block format 'fp8'; choose one of: mxfp4_e2m1"),
+        (["--unit", "mx_mul"], "unknown unit 'mx_mul'; choose one of: "),
+        (["--formats", "fp8"], "unknown block format 'fp8'; choose one of: "),
         (["--formats", "mxint8*mxint8*mxint8"], "names 3 formats"),
+        (["--formats", "mxint8*nvfp4"], "the operands differ in block size"),
+        (["--unit", "mx_dot", "--rule", "bogus"], "unknown rule 'bogus'; choose one of: exact_fp32"),
+        (["--unit", "mx_dot", "--lanes", "33"], "unknown lanes '33'; choose one of: "),
+        (["--unit", "mx_dot", "--config", "x"], "unknown config 'x'; choose one of: "),
+        (["--dut", "no_such.toml"], "no_such.toml: cannot be read"),
+        (["--jobs", "0"], "JOBS=0"),
         (["--input", "no_such.npy"], "no_such.npy"),
         (["--input-b", "x.npy"], "needs INPUT="),
         (["--count", "many"], "'many' is not an integer"),
         (["--count", "0", "--unit", "mx_dot", "--formats", "mxint8"], "count 0 is not between 1 and"),
         (["--seed", "-1", "--unit", "mx_dot", "--formats", "mxint8"], "seed -1 is negative"),
-        (["--vector", "3"], "UNIT= and FORMATS="),
+        (["--vector", "3"], "UNIT= and CONFIG="),
         (
             ["--vector", "-1", "--unit", "mx_dot", "--formats", "mxint8", "--count", "300"],
             "VECTOR=-1: the set has vectors 0 to",
@@ -131,14 +138,28 @@ def test_a_missing_simulator_is_named_with_the_command_that_installs_it(monkeypa
 
 
 def test_the_replay_command_is_one_that_the_runner_takes():
-    request = run.parse(["--input", str(run.DEFAULT_INPUT), "--seed", "7"])
-    unit, pair = get_unit("mx_dot_general"), parse_pair("mxfp8_e4m3*mxfp4_e2m1")
-    words = shlex.split(request.replay_command(unit, pair))
+    formats = ["--formats", "mxfp8_e4m3*mxfp4_e2m1"]
+    request = run.parse(["--input", str(run.DEFAULT_INPUT), "--seed", "7", "--unit", "mx_dot_general", *formats])
+    (selection,) = request.chosen
+    words = shlex.split(request.replay_command(selection))
     assert words[:2] == ["make", "sim"]
     arguments = [part for word in words[2:] for part in _as_option(word)]
     again = run.parse([*arguments, "--vector", "5"])
-    assert (again.units, again.pairs, again.seed, again.vector) == ((unit,), (pair,), 7, 5)
-    assert again.vectors_for(unit).count == request.vectors_for(unit).count
+    assert [each.configuration for each in again.chosen] == [selection.configuration]
+    assert (again.seed, again.vector) == (7, 5)
+    assert again.vectors_for(selection).count == request.vectors_for(selection).count
+
+
+def test_a_plain_run_is_of_every_unit_and_every_format():
+    chosen = run.parse([]).chosen
+    assert {each.description.name for each in chosen} == set(UNITS)
+    for unit in UNITS.values():
+        quick, described = (
+            {format_.name for each in group for pair in each.pairs for format_ in (pair.a, pair.b)}
+            for group in ([each for each in unit.configurations if each.quick], unit.configurations)
+        )
+        assert quick == described, unit.name
+    assert all(selection.configuration.quick for selection in chosen)
 
 
 def _as_option(word: str) -> tuple[str, str]:

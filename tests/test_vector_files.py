@@ -17,7 +17,7 @@ from exact_vectors import PAIRS, code_bits
 
 from refmodel.errors import FileError
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
-from refmodel.vectors.files import MANIFEST, read_vectors, write_vectors
+from refmodel.vectors.files import MANIFEST, read_dot_vectors, write_vectors
 from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.verify import check_results
 
@@ -60,7 +60,7 @@ def test_every_line_is_the_word_that_the_format_describes(a: str, b: str, tmp_pa
 
 
 def test_what_is_read_is_what_was_written(directory: Path, vectors: DotVectors) -> None:
-    read = read_vectors(directory)
+    read = read_dot_vectors(directory)
     for mine, theirs in ((read.a, vectors.a), (read.b, vectors.b)):
         assert mine.format == theirs.format
         assert np.array_equal(mine.codes, theirs.codes)
@@ -74,12 +74,12 @@ def test_what_is_read_is_what_was_written(directory: Path, vectors: DotVectors) 
 def test_the_manifest_says_what_the_files_hold(directory: Path, vectors: DotVectors) -> None:
     manifest = json.loads((directory / MANIFEST).read_text())
     assert list(manifest) == [
-        *("format", "version", "operation", "a_format", "b_format", "rule"),
+        *("format", "version", "operation", "a_format", "b_format", "lanes", "rule"),
         *("call", "blocks", "dots", "classes", "planes"),
     ]
     assert (manifest["format"], manifest["version"], manifest["operation"]) == (
         "mx-refmodel-vectors",
-        1,
+        2,
         "dot",
     )
     assert (manifest["a_format"], manifest["b_format"]) == ("mxfp6_e2m3", "mxfp4_e2m1")
@@ -90,6 +90,7 @@ def test_the_manifest_says_what_the_files_hold(directory: Path, vectors: DotVect
         data = (directory / plane["file"]).read_bytes()
         assert plane == {
             "file": f"{name}.hex",
+            "direction": "output" if name == "result" else "input",
             "bits": widths.pop(name),
             "rows": data.count(b"\n"),
             "sha256": hashlib.sha256(data).hexdigest(),
@@ -128,7 +129,7 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_written_set_has_the_models_and_the_oracles_results(directory: Path) -> None:
-    read = read_vectors(directory)
+    read = read_dot_vectors(directory)
     assert check_results(read) == read.dots
 
 
@@ -136,10 +137,10 @@ def test_a_written_set_has_the_models_and_the_oracles_results(directory: Path) -
 def test_a_wrong_result_is_found_by_the_model_and_by_the_oracle(
     directory: Path, monkeypatch: pytest.MonkeyPatch, oracle_only: bool
 ) -> None:
-    read = read_vectors(directory)
+    read = read_dot_vectors(directory)
     read.results[17] ^= 1
     if oracle_only:  # a model that makes the mistake that the file has
-        monkeypatch.setattr("refmodel.vectors.verify.dot_results", lambda *_: read.results.copy())
+        monkeypatch.setattr("refmodel.vectors.dotset.dot_results", lambda *_: read.results.copy())
     judge = "oracle" if oracle_only else "model"
     with pytest.raises(
         FileError, match=rf"^result\.hex: line 18 is .*the {judge} gives .*1 of {read.dots} differ"
@@ -153,7 +154,7 @@ def test_a_wrong_result_is_found_by_the_model_and_by_the_oracle(
 def test_a_vector_directory_is_replaced_as_a_whole(directory: Path) -> None:
     other = small_set("mxint8", "mxint8")
     write_vectors(other, directory)
-    assert read_vectors(directory).a.format.name == "mxint8"
+    assert read_dot_vectors(directory).a.format.name == "mxint8"
     assert sorted(os.listdir(directory)) == sorted([MANIFEST, *(f"{name}.hex" for name in PLANES)])
     assert os.listdir(directory.parent) == ["set"]
 
@@ -162,7 +163,7 @@ def test_missing_folders_are_made_and_an_empty_one_is_used(tmp_path: Path, vecto
     write_vectors(vectors, tmp_path / "a" / "b" / "set")
     (tmp_path / "empty").mkdir()
     write_vectors(vectors, tmp_path / "empty")
-    assert read_vectors(tmp_path / "empty").dots == read_vectors(tmp_path / "a/b/set").dots == vectors.dots
+    assert read_dot_vectors(tmp_path / "empty").dots == read_dot_vectors(tmp_path / "a/b/set").dots == vectors.dots
     mask = os.umask(0)
     os.umask(mask)
     assert stat.S_IMODE((tmp_path / "empty").stat().st_mode) == 0o777 & ~mask
@@ -273,22 +274,22 @@ def test_a_damaged_plane_is_named_with_its_line_or_field(
     rows = vectors.dots if name == "result" else vectors.blocks
     edit(directory / f"{name}.hex", change)
     with pytest.raises(FileError, match=message.format(name=name, rows=rows, extra=rows + 1)) as caught:
-        read_vectors(directory)
+        read_dot_vectors(directory)
     assert "\n" not in str(caught.value)
 
 
 def test_a_word_too_large_for_its_width_is_named(directory: Path) -> None:
     edit(directory / "last.hex", lambda data: b"2" + data[1:])
     with pytest.raises(FileError, match=r"last\.hex: line 1 is '2\\n'; expected a 1-bit word"):
-        read_vectors(directory)
+        read_dot_vectors(directory)
 
 
 def test_a_missing_plane_and_a_missing_directory_are_named(directory: Path) -> None:
     (directory / "b_scale.hex").unlink()
     with pytest.raises(FileError, match=r"b_scale\.hex: cannot be read: No such file"):
-        read_vectors(directory)
+        read_dot_vectors(directory)
     with pytest.raises(FileError, match=r"nowhere/manifest\.json: cannot be read: No such file"):
-        read_vectors(directory / "nowhere")
+        read_dot_vectors(directory / "nowhere")
 
 
 def test_marks_that_do_not_make_the_dots_are_named(directory: Path, vectors: DotVectors) -> None:
@@ -308,7 +309,7 @@ def test_marks_that_do_not_make_the_dots_are_named(directory: Path, vectors: Dot
         (directory / "last.hex").write_bytes(changed)
         _edit_manifest(directory, ["planes", "last", "sha256"], hashlib.sha256(changed).hexdigest())
         with pytest.raises(FileError, match=message):
-            read_vectors(directory)
+            read_dot_vectors(directory)
 
 
 # Damaged manifests
@@ -334,15 +335,19 @@ def _edit_manifest(directory: Path, path: list[Any], value: Any) -> None:
     [
         (["format"], "wavedrom", 'field format is "wavedrom"; expected "mx-refmodel-vectors"'),
         (["format"], DELETE, "field format is missing"),
-        (["version"], 2, "field version is 2; expected 1"),
-        (["version"], True, "field version is true; expected 1"),
-        (["version"], 1.0, "field version is 1.0; expected 1"),
-        (["operation"], "add", 'field operation is "add"; expected "dot"'),
+        (["version"], 1, "field version is 1; expected 2"),
+        (["version"], True, "field version is true; expected 2"),
+        (["version"], 2.0, "field version is 2.0; expected 2"),
+        (["operation"], "add", 'field operation is "add"; expected one of "dot"'),
         (["a_format"], "mxfp9", "field a_format is wrong: unknown block format 'mxfp9'; choose one of"),
         (["a_format"], "mxint8", "field planes.a_elements.bits is 192; expected 256"),
         (["b_format"], 4, "field b_format is 4; expected a name"),
         (["rule"], "nearest", "field rule is wrong: unknown accumulation rule 'nearest'; choose one of"),
         (["rule"], DELETE, "field rule is missing"),
+        (["rule"], {"name": "x"}, "field rule is wrong: accumulation rule: missing field"),
+        (["lanes"], 16, "field lanes is 16; expected 32"),
+        (["call", "initial_values"], True, "field planes.c is missing"),
+        (["planes", "last", "direction"], "output", 'field planes.last.direction is "output"; expected "input"'),
         (["blocks"], 0, "field blocks is 0; expected a positive integer"),
         (["blocks"], "10", 'field blocks is "10"; expected a positive integer'),
         (["blocks"], 10**6, "field planes.a_elements.rows is {blocks}; expected 1000000"),
@@ -367,7 +372,7 @@ def _edit_manifest(directory: Path, path: list[Any], value: Any) -> None:
         (
             ["call", "when"],
             "now",
-            "field call.when is unknown; the keys here are seed, count, multi_block, inputs",
+            "field call.when is unknown; the keys here are seed, count, multi_block, initial_values, inputs",
         ),
         (["classes"], "all", 'field classes is "all"; expected a list'),
         (["classes", 0], 1, "field classes[0] is 1; expected an object"),
@@ -402,7 +407,7 @@ def test_a_wrong_field_of_the_manifest_is_named(
 ) -> None:
     _edit_manifest(directory, path, value)
     with pytest.raises(FileError) as caught:
-        read_vectors(directory)
+        read_dot_vectors(directory)
     known = {"blocks": vectors.blocks, "dots": vectors.dots, "first": vectors.classes[1].first}
     for name, number in known.items():
         message = message.replace(f"{{{name}}}", str(number))
@@ -427,7 +432,7 @@ def test_a_wrong_field_of_the_manifest_is_named(
 def test_a_manifest_that_is_not_json_is_refused(data: bytes, message: str, directory: Path) -> None:
     (directory / MANIFEST).write_bytes(data)
     with pytest.raises(FileError) as caught:
-        read_vectors(directory)
+        read_dot_vectors(directory)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -437,4 +442,4 @@ def test_every_cut_of_the_manifest_is_refused(directory: Path) -> None:
     for length in range(0, len(data) - 1, 97):
         (directory / MANIFEST).write_bytes(data[:length])
         with pytest.raises(FileError):
-            read_vectors(directory)
+            read_dot_vectors(directory)

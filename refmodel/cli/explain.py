@@ -26,7 +26,7 @@ from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.quantization import find_tensor_scale
 from refmodel.ratio_scales import TensorScale
 from refmodel.tensors import read_array
-from refmodel.vectors.files import read_vectors
+from refmodel.vectors.files import read_dot_vectors
 
 if TYPE_CHECKING:
     from refmodel.cli import Commands
@@ -264,16 +264,19 @@ def _dot(arguments: argparse.Namespace) -> None:
 
 
 def _dot_of_vectors(arguments: argparse.Namespace, c: FloatBits | None) -> None:
-    vectors = read_vectors(arguments.vectors)
+    vectors = read_dot_vectors(arguments.vectors)
     index = 0 if arguments.index is None else arguments.index
     if not 0 <= index < vectors.dots:
         raise ShapeError(
             f"{arguments.vectors}: there is no dot product {index}; it has {vectors.dots}, from 0"
         )
     blocks = vectors.dot_slice(index)
+    if not vectors.scaled:
+        raise DefinitionError(f"{arguments.vectors}: elements without block scales are not explained")
     a, b = (Blocks(x.format, x.codes[blocks], x.scales[blocks]) for x in (vectors.a, vectors.b))
-    explanation = explain_dot(a, b, arguments.rule or vectors.rule, c)
+    own = None if vectors.c is None else FloatBits("float32", int(vectors.c[index]))
+    explanation = explain_dot(a, b, arguments.rule or vectors.rule, own if c is None else c)
     _print(explanation, arguments)
     stored = f"0x{int(vectors.results[index]):08x}"
-    if arguments.rule in (None, vectors.rule) and c is None and stored != explanation.result:
+    if arguments.rule in (None, vectors.rule.name) and c is None and stored != explanation.result:
         print(f"mxref: {arguments.vectors} has the result {stored}", file=sys.stderr)

@@ -43,6 +43,11 @@ def add(commands: Commands) -> None:
         help="dots of one block and of several, for a unit that accumulates (default: one block)",
     )
     vectors.add_argument(
+        "--initial-values",
+        action="store_true",
+        help="each dot has an initial value of its own (default: all start at +0)",
+    )
+    vectors.add_argument(
         "--count", required=True, type=integer, metavar="N", help=f"dot products at least, 1 to {MAX_COUNT}"
     )
     vectors.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
@@ -86,6 +91,7 @@ def _vectors(arguments: argparse.Namespace) -> None:
         arguments.a_format if arguments.b_format is None else arguments.b_format,
         rule=arguments.rule,
         multi_block=arguments.multi_block,
+        initial_values=arguments.initial_values,
         count=arguments.count,
         seed=arguments.seed,
         tensors=tensors,
@@ -95,7 +101,7 @@ def _vectors(arguments: argparse.Namespace) -> None:
     write_vectors(vectors, arguments.output)
     rows = [(each.name, each.count, vectors.blocks_of(each)) for each in vectors.classes]
     print_table(("class", "dots", "blocks"), rows)
-    print(f"{arguments.output}: {vectors.dots} dot products, {vectors.blocks} block pairs, {vectors.rule}")
+    print(f"{arguments.output}: {vectors.dots} dot products, {vectors.blocks} block pairs, {vectors.rule.name}")
 
 
 def _verify(arguments: argparse.Namespace) -> None:
@@ -104,10 +110,9 @@ def _verify(arguments: argparse.Namespace) -> None:
         judged = check_results(vectors)
     except FileError as error:
         raise FileError(f"{arguments.directory}/{error}") from error
-    formats = f"{vectors.a.format.name} x {vectors.b.format.name}"
     print(
-        f"{arguments.directory}: {formats}, {vectors.rule}: digests match; the model gives all "
-        f"{vectors.dots} results, the oracle the {judged} it was asked for"
+        f"{arguments.directory}: {vectors.title}: digests match; the model gives all {vectors.vectors} results, "
+        f"the oracle the {judged} it was asked for"
     )
 
 

@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks
 from refmodel.elements import decode_table
-from refmodel.formats import BlockFormat, ElementFormat, IntegerFormat
+from refmodel.formats import E8M0, BlockFormat, ElementFormat, IntegerFormat, ScaleFormat
 from refmodel.vectors.construct import BlockPair, negate_code, one_code
 from refmodel.vectors.stimulus import Request, Stimulus
 
-UNIT_SCALE = 0x7F
-NAN_SCALE = 0xFF
-MAX_SCALE = 0xFE
 
-LANES = (0, 1, 15, 16, 31)
-"""Lanes for one special element: both ends, and both sides of the middle of an adder tree."""
+@dataclass(frozen=True, slots=True)
+class ScaleStimulus:
+    """Codes of a scale format that stimulus uses.
 
-EDGE_SCALES = (0x00, 0x01, 0x7E, 0x7F, 0x80, 0xFD, 0xFE, 0xFF)
+    Attributes:
+        one: 1.0.
+        nan: NaN.
+        edges: Codes at the edges, all of which meet each other.
+        sums: Pairs of codes whose product is at an edge of the exponent range, and that edges do not make.
+        extremes: The smallest and the largest, which must touch neither NaN nor Inf.
+    """
 
-# Further ways to reach the sums 127, 254 and 381; 0, 1 and 508 are in the cross of EDGE_SCALES.
-SPLIT_SCALES = ((63, 64), (1, 126), (126, 128), (100, 154), (190, 191), (200, 181))
+    one: int
+    nan: int
+    edges: tuple[int, ...]
+    sums: tuple[tuple[int, int], ...]
+    extremes: tuple[int, int]
+
+
+@cache
+def scale_stimulus(scale: ScaleFormat) -> ScaleStimulus:
+    """Return the codes for E8M0, or for a scale with a mantissa such as UE4M3."""
+    if scale == E8M0:
+        return ScaleStimulus(
+            one=0x7F,
+            nan=0xFF,
+            edges=(0x00, 0x01, 0x7E, 0x7F, 0x80, 0xFD, 0xFE, 0xFF),
+            # Further ways to reach the sums 127, 254 and 381; 0, 1 and 508 are in the cross of edges.
+            sums=((63, 64), (1, 126), (126, 128), (100, 154), (190, 191), (200, 181)),
+            extremes=(0x00, 0xFE),
+        )
+    one, normal = one_code(scale), 1 << scale.mantissa_bits
+    edges = [0, 1, normal - 1, normal, one - 1, one, one + 1, scale.max_code, scale.nan_codes[0]]
+    ignored = scale.magnitude_mask + 1 if scale.ignored_bits else 0  # a bit that must change nothing
+    return ScaleStimulus(
+        one=one,
+        nan=scale.nan_codes[0],
+        edges=(*edges, *(code | ignored for code in edges if ignored)),
+        sums=((normal + 1, one + 7), (one - 7, scale.max_code - 1), (3, 5), (normal + 3, normal + 5)),
+        extremes=(1, scale.max_code),
+    )
+
+
+def marked_lanes(lanes: int) -> tuple[int, ...]:
+    """Return the lanes for one special element: both ends, and both sides of the middle of an adder tree."""
+    return 0, 1, lanes // 2 - 1, lanes // 2, lanes - 1
 
 
 def exhaustive(request: Request) -> Stimulus:
@@ -55,7 +94,7 @@ def _one_lane(block_format: BlockFormat, lane: NDArray[np.int64], code: NDArray[
     """Return blocks [N] that hold one code each, in the lane given, +0 in the others, under scale 1.0."""
     codes = np.zeros((code.size, block_format.block_size), np.uint8)
     codes[np.arange(code.size), lane] = code
-    return Blocks(block_format, codes, np.full(code.size, UNIT_SCALE, np.uint8))
+    return Blocks(block_format, codes, np.full(code.size, scale_stimulus(block_format.scale).one, np.uint8))
 
 
 def special_codes(element: ElementFormat) -> list[int]:
@@ -83,22 +122,23 @@ def specials(request: Request) -> Stimulus:
     lane; and two products that are NaN or infinite in one block."""
     a_element, b_element = request.a_format.element, request.b_format.element
     crosses = [(a, b) for a in special_codes(a_element) for b in special_codes(b_element)]
-    products = _non_finite_products(a_element, b_element)
+    products = non_finite_products(a_element, b_element)
     meetings = [(first, second) for first in products for second in products]
     background = _Background(request)
+    lanes = marked_lanes(request.operands.lanes)
     blocks = []
     for position, case in enumerate(request.cases(3 * len(crosses) + len(meetings))):
         if case < 3 * len(crosses):
             surround, cross = divmod(case, len(crosses))
-            lane = LANES[(cross // len(special_codes(b_element)) + cross + surround) % len(LANES)]
+            lane = lanes[(cross // len(special_codes(b_element)) + cross + surround) % len(lanes)]
             chosen = {lane: crosses[cross]}
             if surround == 2:
                 chosen = dict.fromkeys(range(request.operands.lanes), crosses[cross])
             a_codes, b_codes = background.zeros() if surround == 1 else background.ordinary()
         else:
             first, second = meetings[case - 3 * len(crosses)]
-            start = request.draws.below(len(LANES))
-            chosen = {LANES[start]: first, LANES[start - 1 - request.draws.below(len(LANES) - 1)]: second}
+            start = request.draws.below(len(lanes))
+            chosen = {lanes[start]: first, lanes[start - 1 - request.draws.below(len(lanes) - 1)]: second}
             a_codes, b_codes = background.ordinary()
         for lane, (a_code, b_code) in chosen.items():
             a_codes[lane], b_codes[lane] = a_code, b_code
@@ -106,7 +146,7 @@ def specials(request: Request) -> Stimulus:
     return request.stack_blocks(blocks)
 
 
-def _non_finite_products(a_element: ElementFormat, b_element: ElementFormat) -> list[tuple[int, int]]:
+def non_finite_products(a_element: ElementFormat, b_element: ElementFormat) -> list[tuple[int, int]]:
     """Return pairs of codes whose products are infinite or NaN, each way that the formats have."""
     products = []
     for element, other, is_a in ((a_element, b_element, True), (b_element, a_element, False)):
@@ -122,9 +162,10 @@ def _non_finite_products(a_element: ElementFormat, b_element: ElementFormat) -> 
 
 def _scales_for_specials(request: Request, position: int) -> tuple[int, int]:
     """Return scales near 1 mostly; the extremes, which must not touch NaN and Inf, and NaN at times."""
-    near = tuple(request.draws.between(UNIT_SCALE - 8, UNIT_SCALE + 8) for _ in range(2))
-    extremes = ((0x00, 0x00), (0x00, MAX_SCALE), (MAX_SCALE, 0x00), (MAX_SCALE, MAX_SCALE))
-    rare = (*extremes, (NAN_SCALE, UNIT_SCALE), (UNIT_SCALE, NAN_SCALE))
+    a, b = (scale_stimulus(fmt.scale) for fmt in (request.a_format, request.b_format))
+    near = tuple(request.draws.between(each.one - 8, each.one + 8) for each in (a, b))
+    extremes = [(x, y) for x in a.extremes for y in b.extremes]
+    rare = (*extremes, (a.nan, b.one), (a.one, b.nan))
     choice = request.draws.below(4 * len(rare)) if position % 2 else len(rare)
     return rare[choice] if choice < len(rare) else (near[0], near[1])
 
@@ -143,8 +184,7 @@ class _Background:
     def ordinary(self) -> tuple[list[int], list[int]]:
         """Return random ordinary elements in all lanes."""
         a_codes, b_codes = (
-            [choices[self._draws.below(len(choices))] for _ in range(self._lanes)]
-            for choices in self._choices
+            [choices[self._draws.below(len(choices))] for _ in range(self._lanes)] for choices in self._choices
         )
         return a_codes, b_codes
 
@@ -152,8 +192,9 @@ class _Background:
 def scales(request: Request) -> Stimulus:
     """Every pair of edge scales, and the sums of scale codes where exponents wrap or leave the range, over
     zeros, ones, largest, smallest, cancelling and ordinary blocks."""
-    pairs = [(a, b) for a in EDGE_SCALES for b in EDGE_SCALES]
-    pairs += [*SPLIT_SCALES, *((b, a) for a, b in SPLIT_SCALES)]
+    of_a, of_b = (scale_stimulus(fmt.scale) for fmt in (request.a_format, request.b_format))
+    pairs = [(a, b) for a in of_a.edges for b in of_b.edges]
+    pairs += [*of_a.sums, *((b, a) for a, b in of_a.sums)]
     a_element, b_element = request.a_format.element, request.b_format.element
     lanes = request.operands.lanes
     background = _Background(request)

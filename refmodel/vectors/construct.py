@@ -3,9 +3,10 @@
 An element is an integer on its format's grid 2**quantum_exponent, so a product of two elements is an
 integer in units of 2**(qa + qb), and a block pair stands for
 
-    S * 2**(qa + qb + (scale code of A - 127) + (scale code of B - 127)),     S = sum of 32 products.
+    S * 2**(qa + qb + exponent of scale A + exponent of scale B),     S = sum of 32 (or 16) products,
 
-Products are dense enough that any wanted S is found greedily. Integers are Python's: S has up to 69 bits.
+where scales are powers of two. Products are dense enough that any wanted S is found greedily. Integers are
+Python's: S has up to 69 bits.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from functools import lru_cache
+from math import frexp
 from typing import NamedTuple
 
 import numpy as np
 
 from refmodel.elements import decode_table
 from refmodel.errors import ShapeError
-from refmodel.formats import BlockFormat, ElementFormat, IntegerFormat
+from refmodel.formats import BlockFormat, ElementFormat, IntegerFormat, NumberFormat, ScaleFormat
 from refmodel.vectors.draws import Draws
 
 
@@ -33,13 +35,16 @@ class BlockPair(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A number S * 2**exponent expressed as a block sum S under a sum of two scale codes."""
+    """A number S * 2**exponent expressed as a block sum S under a sum of two scales.
+
+    The scales that are powers of two are numbered upwards from 0: of E8M0 the number is the code.
+    """
 
     total: int
     scale_sum: int
 
 
-def one_code(element: ElementFormat) -> int:
+def one_code(element: NumberFormat) -> int:
     """Return the code of 1.0."""
     if isinstance(element, IntegerFormat):
         return 1 << element.fraction_bits
@@ -51,6 +56,12 @@ def negate_code(element: ElementFormat, code: int) -> int:
     if isinstance(element, IntegerFormat):
         return -code & ((1 << element.bits) - 1)
     return code ^ element.sign_mask
+
+
+def power_of_two_codes(scale: ScaleFormat) -> list[int]:
+    """Return the codes of all scales that are powers of two, ascending; each doubles the one before."""
+    values = decode_table(scale)[: scale.max_code + 1]
+    return [code for code, value in enumerate(values.tolist()) if value > 0 and frexp(value)[0] == 0.5]
 
 
 @lru_cache(maxsize=64)
@@ -66,6 +77,8 @@ class Operands:
         a_format, b_format: The block formats.
         lanes: Elements in a block.
         unit_exponent: Products and sums are integers in units of 2**unit_exponent.
+        unit_scale_sum: The sum of the numbers of two scales whose product is 1.
+        last_scale_sum: The largest sum of the numbers of two scales.
         products: Distinct positive products in those units, ascending; the first is 1.
         significand_bits: `with_sum` builds every total of up to this many bits in which few of them,
             about 25 and one far below, are significant.
@@ -83,6 +96,11 @@ class Operands:
         self.a_format, self.b_format = a_format, b_format
         self.lanes = a_format.block_size
         self.unit_exponent = a_format.element.quantum_exponent + b_format.element.quantum_exponent
+        self._scales = [power_of_two_codes(fmt.scale) for fmt in (a_format, b_format)]
+        self.unit_scale_sum = sum(
+            codes.index(one_code(fmt.scale)) for codes, fmt in zip(self._scales, (a_format, b_format), strict=True)
+        )
+        self.last_scale_sum = sum(len(codes) - 1 for codes in self._scales)
         factors: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
         for a_magnitude, a_code in positive_magnitudes(a_format.element):
             for b_magnitude, b_code in positive_magnitudes(b_format.element):
@@ -109,16 +127,27 @@ class Operands:
         """Express number * 2**exponent as a block sum, shifted left by a random amount, and a scale sum.
 
         Returns:
-            A block sum of up to significand_bits bits and the sum of scale codes, 0 to 508, that goes with
-            it; or None if the formats and finite scales cannot express the number.
+            A block sum of up to significand_bits bits and the sum of scales that goes with it; or None if the
+            formats and finite scales cannot express the number.
         """
-        # scale_sum - 254 = exponent - shift - unit_exponent
-        first = max(0, exponent - self.unit_exponent - 254)
-        last = min(self.significand_bits - abs(number).bit_length(), exponent - self.unit_exponent + 254)
+        # scale_sum + shift = room
+        room = exponent - self.unit_exponent + self.unit_scale_sum
+        first = max(0, room - self.last_scale_sum)
+        last = min(self.significand_bits - abs(number).bit_length(), room)
         if last < first:
             return None
         shift = draws.between(first, last)
-        return Placed(number << shift, exponent - shift - self.unit_exponent + 254)
+        return Placed(number << shift, room - shift)
+
+    def reach(self, bits: int) -> tuple[int, int]:
+        """Return the least and the greatest exponent at which `place` takes a number of so many bits.
+
+        There is none if the first is above the second: the number is too long.
+        """
+        lowest = self.unit_exponent - self.unit_scale_sum
+        if bits > self.significand_bits:
+            return lowest, lowest - 1
+        return lowest, lowest + self.last_scale_sum + self.significand_bits - bits
 
     def with_sum(self, placed: Placed, draws: Draws) -> BlockPair:
         """Return a block pair whose products sum to placed.total, lanes in random order.
@@ -140,9 +169,13 @@ class Operands:
         """Return a block pair with these pairs of codes in random lanes, +0 in the others, scales split."""
         pairs = pairs + [(0, 0)] * (self.lanes - len(pairs))
         order = draws.permutation(self.lanes).tolist()
-        a_scale = draws.between(max(0, scale_sum - 254), min(254, scale_sum))
+        a_scales, b_scales = self._scales
+        a_scale = draws.between(max(0, scale_sum - len(b_scales) + 1), min(len(a_scales) - 1, scale_sum))
         return BlockPair(
-            [pairs[i][0] for i in order], [pairs[i][1] for i in order], a_scale, scale_sum - a_scale
+            [pairs[i][0] for i in order],
+            [pairs[i][1] for i in order],
+            a_scales[a_scale],
+            b_scales[scale_sum - a_scale],
         )
 
     def pairs_for(self, total: int, draws: Draws, largest: int | None = None) -> list[tuple[int, int]]:

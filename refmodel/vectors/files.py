@@ -3,11 +3,8 @@
 A plane is a column of equally wide words, one a line: lower-case hex digits without prefix, most
 significant digit first, every line ended by one newline.
 
-    a_elements.hex   per block   the codes of A packed without gaps, element 0 in the least significant bits
-    a_scale.hex      per block   the scale code of A
-    b_elements.hex, b_scale.hex  the same of B
-    last.hex         per block   1 on the last block of a dot product, else 0
-    result.hex       per dot     the Float32 bits of the result
+A word is a row of codes without gaps, code 0 in the least significant bits. Which planes there are follows
+from the operation: `VectorSet.planes`.
 
 A directory is complete or absent: it is written under another name and renamed.
 """
@@ -21,9 +18,8 @@ import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +27,14 @@ from numpy.typing import NDArray
 from refmodel.blocks import Blocks
 from refmodel.errors import FileError, MxError
 from refmodel.formats import BlockFormat
-from refmodel.vectors.dotset import DotVectors
-from refmodel.vectors.manifest import FORMAT, MANIFEST, OPERATION, VERSION, Manifest, parse_manifest
+from refmodel.vectors.dotset import DotVectors, unscaled_blocks
+from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Manifest, PlaneFile, parse_manifest
+from refmodel.vectors.vectorset import VectorSet, unpack_words
 
 _CHUNK_ROWS = 1 << 15
 
 
-def write_vectors(vectors: DotVectors, directory: str | os.PathLike[str]) -> Path:
+def write_vectors(vectors: VectorSet, directory: str | os.PathLike[str]) -> Path:
     """Write a vector directory and return its path.
 
     A vector directory of that name is replaced; anything else that stands there is left alone.
@@ -88,13 +85,11 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
     ours = {MANIFEST, *(plane.file for plane in manifest.planes.values())}
     others = sorted(entry.name for entry in target.iterdir() if entry.name not in ours)
     if others:
-        raise FileError(
-            f"{directory}: also holds {others[0]!r}, which is no part of the vectors; it is left as it is"
-        )
+        raise FileError(f"{directory}: also holds {others[0]!r}, which is no part of the vectors; it is left as it is")
     return target
 
 
-def read_vectors(directory: str | os.PathLike[str]) -> DotVectors:
+def read_vectors(directory: str | os.PathLike[str]) -> VectorSet:
     """Read a vector directory and check everything about it but the results.
 
     Raises:
@@ -104,44 +99,49 @@ def read_vectors(directory: str | os.PathLike[str]) -> DotVectors:
     """
     path = Path(directory)
     manifest = _read_manifest(path)
-    words = {name: _read_plane(path, manifest, name) for name in manifest.planes}
-    last = words["last"][:, 0].astype(bool)
+    codes = {
+        name: unpack_words(_read_plane(path, manifest, name), shape.codes, shape.code_bits)
+        for name, shape in manifest.shapes.items()
+    }
+    return _READERS[manifest.operation](path, manifest, codes)
+
+
+def read_dot_vectors(directory: str | os.PathLike[str]) -> DotVectors:
+    """Read a vector directory of dot products.
+
+    Raises:
+        FileError: As `read_vectors`, and if it is of another operation.
+    """
+    vectors = read_vectors(directory)
+    if not isinstance(vectors, DotVectors):
+        raise FileError(f"{directory}: holds vectors of operation {vectors.operation!r}, not of 'dot'")
+    return vectors
+
+
+def _dot_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> DotVectors:
+    last = codes["last"][:, 0].astype(bool)
     _check_dots(path, manifest, last)
-    a, b = (
-        Blocks(
-            block_format,
-            unpack_codes(words[f"{side}_elements"], block_format),
-            np.ascontiguousarray(words[f"{side}_scale"][:, 0]),
-        )
-        for side, block_format in (("a", manifest.a_format), ("b", manifest.b_format))
-    )
+    blocks = []
+    for side in ("a", "b"):
+        fmt, elements = manifest.parameters[f"{side}_format"], codes[f"{side}_elements"]
+        if isinstance(fmt, BlockFormat):
+            blocks.append(Blocks(fmt, elements, codes[f"{side}_scale"][:, 0]))
+        else:
+            blocks.append(unscaled_blocks(fmt, elements))
     return DotVectors(
-        a=a,
-        b=b,
+        a=blocks[0],
+        b=blocks[1],
         last=last,
-        results=np.ascontiguousarray(words["result"]).view("<u4")[:, 0].astype(np.uint32),
-        rule=manifest.rule,
+        results=codes["result"][:, 0],
+        rule=manifest.parameters["rule"],
         classes=manifest.classes,
         call=manifest.call,
+        c=codes["c"][:, 0] if "c" in codes else None,
+        scaled="a_scale" in codes,
     )
 
 
-def pack_codes(codes: NDArray[np.uint8], block_format: BlockFormat) -> NDArray[np.uint8]:
-    """Pack element codes [N, k] into little-endian bytes [N, k * bits / 8], element 0 in the lowest bits."""
-    bits = block_format.element.bits
-    if bits == 8:
-        return codes
-    each = np.unpackbits(codes[..., None], axis=-1, count=bits, bitorder="little")
-    return np.packbits(each.reshape(len(codes), -1), axis=-1, bitorder="little")
-
-
-def unpack_codes(packed: NDArray[np.uint8], block_format: BlockFormat) -> NDArray[np.uint8]:
-    """Return the element codes [N, k] of `pack_codes`' bytes."""
-    bits, size = block_format.element.bits, block_format.block_size
-    if bits == 8:
-        return np.ascontiguousarray(packed)
-    each = np.unpackbits(packed, axis=-1, count=size * bits, bitorder="little")
-    return np.packbits(each.reshape(len(packed), size, bits), axis=-1, bitorder="little")[..., 0]
+_READERS: dict[str, Callable[[Path, Manifest, dict[str, NDArray[Any]]], VectorSet]] = {"dot": _dot_vectors}
 
 
 def hex_lines(words: NDArray[np.uint8], digits: int) -> bytes:
@@ -152,46 +152,25 @@ def hex_lines(words: NDArray[np.uint8], digits: int) -> bytes:
     return lines.tobytes()
 
 
-_ToBytes: TypeAlias = Callable[[NDArray[Any]], NDArray[np.uint8]]
-
-
-def _planes(vectors: DotVectors) -> dict[str, tuple[int, NDArray[Any], _ToBytes]]:
-    """Return name -> (bits of a word, rows, function from rows to little-endian bytes [rows, bytes])."""
-    planes: dict[str, tuple[int, NDArray[Any], _ToBytes]] = {}
-    for side, blocks in (("a", vectors.a), ("b", vectors.b)):
-        bits = blocks.format.block_size * blocks.format.element.bits
-        planes[f"{side}_elements"] = (bits, blocks.codes, partial(pack_codes, block_format=blocks.format))
-        planes[f"{side}_scale"] = (blocks.format.scale.bits, blocks.scales[:, None], _as_bytes)
-    planes["last"] = (1, vectors.last[:, None], _as_bytes)
-    planes["result"] = (32, vectors.results.astype("<u4")[:, None], _as_bytes)
-    return planes
-
-
-def _as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
-    return rows.view(np.uint8)
-
-
-def _write_files(vectors: DotVectors, directory: Path) -> None:
+def _write_files(vectors: VectorSet, directory: Path) -> None:
     described = {}
-    for name, (bits, rows, to_bytes) in _planes(vectors).items():
-        file = f"{name}.hex"
+    for plane in vectors.planes():
+        file = f"{plane.name}.hex"
+        shape = plane.shape
         digest = hashlib.sha256()
         with open(directory / file, "xb") as stream:
-            for start in range(0, len(rows), _CHUNK_ROWS):
-                text = hex_lines(to_bytes(rows[start : start + _CHUNK_ROWS]), -(-bits // 4))
+            for start in range(0, shape.rows, _CHUNK_ROWS):
+                text = hex_lines(plane.words(slice(start, start + _CHUNK_ROWS)), -(-shape.bits // 4))
                 digest.update(text)
                 stream.write(text)
-        described[name] = {"file": file, "bits": bits, "rows": len(rows), "sha256": digest.hexdigest()}
+        described[plane.name] = asdict(PlaneFile(file, shape.direction, shape.bits, shape.rows, digest.hexdigest()))
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "operation": OPERATION,
-        "a_format": vectors.a.format.name,
-        "b_format": vectors.b.format.name,
-        "rule": vectors.rule,
+        "operation": vectors.operation,
+        **vectors.parameters(),
         "call": vectors.call,
-        "blocks": vectors.blocks,
-        "dots": vectors.dots,
+        **vectors.counts(),
         "classes": [asdict(each) for each in vectors.classes],
         "planes": described,
     }
@@ -254,9 +233,7 @@ def _wrong_size(path: Path, data: bytes, digits: int, rows: int) -> FileError:
     complete = len(lines) - 1
     for number, line in enumerate(lines[: min(rows, complete)], start=1):
         if len(line) != digits:
-            return FileError(
-                f"{path}: line {number} is {_quote(line)}, {len(line)} characters; expected {digits}"
-            )
+            return FileError(f"{path}: line {number} is {_quote(line)}, {len(line)} characters; expected {digits}")
     if complete < rows:
         where = f"in the middle of line {complete + 1}" if lines[-1] else f"after line {complete}"
         return FileError(f"{path}: ends {where}; {MANIFEST} says {rows} rows")
@@ -266,8 +243,8 @@ def _wrong_size(path: Path, data: bytes, digits: int, rows: int) -> FileError:
 def _check_dots(directory: Path, manifest: Manifest, last: NDArray[np.bool_]) -> None:
     path = directory / manifest.planes["last"].file
     dots = int(np.count_nonzero(last))
-    if dots != manifest.dots:
-        raise FileError(f"{path}: marks {dots} last blocks, but {MANIFEST} field dots says {manifest.dots}")
+    if dots != manifest.counts["dots"]:
+        raise FileError(f"{path}: marks {dots} last blocks, but {MANIFEST} field dots says {manifest.counts['dots']}")
     if not last[-1]:
         raise FileError(f"{path}: line {last.size} is 0; the last block of the file must end a dot product")
 

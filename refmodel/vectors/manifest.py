@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from refmodel.accumulate import get_rule
+from refmodel.accumulate import AccumulationRule, from_dict, get_rule
 from refmodel.errors import FileError, MxError
-from refmodel.formats import BlockFormat
-from refmodel.vectors.dotset import StimulusClassRange, get_vector_format
+from refmodel.formats import BlockFormat, ElementFormat
+from refmodel.vectors.dotset import LANES_WITHOUT_SCALE, get_operand_format
+from refmodel.vectors.target import result_width
+from refmodel.vectors.vectorset import PlaneShape, StimulusClassRange
 
 MANIFEST = "manifest.json"
 FORMAT = "mx-refmodel-vectors"
-VERSION = 1
-OPERATION = "dot"
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Plane:
-    """One file: its name, the bits of a word, the number of rows, and the SHA-256 of its bytes."""
+class PlaneFile:
+    """One file: its name, direction, the bits of a word, the number of rows, and the SHA-256 of its bytes."""
 
     file: str
+    direction: str
     bits: int
     rows: int
     sha256: str
@@ -30,16 +32,42 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest whose every field has been checked; attributes are its keys."""
+    """A manifest whose every field has been checked.
 
-    a_format: BlockFormat
-    b_format: BlockFormat
-    rule: str
+    Attributes:
+        operation: Name of the operation.
+        parameters: What its manifest has besides: formats, rule, options, by key.
+        call: What made the set.
+        counts: How many of what the planes have a word for.
+        classes: The stimulus classes.
+        shapes: Planes by name.
+        planes: Their files by name.
+    """
+
+    operation: str
+    parameters: dict[str, Any]
     call: dict[str, object]
-    blocks: int
-    dots: int
+    counts: dict[str, int]
     classes: tuple[StimulusClassRange, ...]
-    planes: dict[str, Plane]
+    shapes: dict[str, PlaneShape]
+    planes: dict[str, PlaneFile]
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """How to read the manifest of an operation.
+
+    Attributes:
+        parameters: Keys of its parameters, and what checks and translates each.
+        counts: Keys of its counts, the number of vectors last.
+        call: Keys of its call besides seed, count and inputs; each is true or false.
+        shapes: Function of parameters, counts and call to the planes.
+    """
+
+    parameters: dict[str, Callable[[_Reader, Mapping[str, Any], str], Any]]
+    counts: tuple[str, ...]
+    call: tuple[str, ...]
+    shapes: Callable[[dict[str, Any], dict[str, int], dict[str, Any]], dict[str, PlaneShape]]
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
@@ -52,30 +80,61 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     reader = _Reader(where)
     top = reader.parse(data)
     # What the file is comes first: a manifest of something else is not judged by this one's keys.
-    for key, expected in (("format", FORMAT), ("version", VERSION), ("operation", OPERATION)):
+    for key, expected in (("format", FORMAT), ("version", VERSION)):
         reader.need_equal(top, "", key, expected)
-    reader.need_keys(top, "", ("format", "version", "operation", *Manifest.__slots__))
-    a_format, b_format = (reader.named(top, key, get_vector_format) for key in ("a_format", "b_format"))
-    rule = reader.named(top, "rule", get_rule).name
-    blocks, dots = (reader.need(top, "", key, _is_positive, _POSITIVE) for key in ("blocks", "dots"))
-    if dots > blocks:
-        raise reader.error("dots", f"is {dots}, more than blocks, {blocks}")
-    reader.check_call(reader.need(top, "", "call", _is_object, "an object"))
-    classes = reader.read_classes(reader.need(top, "", "classes", _is_list, "a list"), dots)
-    widths = _plane_shapes(a_format, b_format, blocks, dots)
-    planes = reader.read_planes(reader.need(top, "", "planes", _is_object, "an object"), widths)
-    return Manifest(a_format, b_format, rule, top["call"], blocks, dots, classes, planes)
+    name = reader.need(top, "", "operation", lambda value: value in list(_OPERATIONS), _one_of(_OPERATIONS))
+    operation = _OPERATIONS[name]
+    keys = ("format", "version", "operation", *operation.parameters, "call", *operation.counts, "classes", "planes")
+    reader.need_keys(top, "", keys)
+    parameters = {key: read(reader, top, key) for key, read in operation.parameters.items()}
+    counts = {key: reader.need(top, "", key, _is_positive, _POSITIVE) for key in operation.counts}
+    rows, vectors = operation.counts[0], operation.counts[-1]
+    if counts[vectors] > counts[rows]:
+        raise reader.error(vectors, f"is {counts[vectors]}, more than {rows}, {counts[rows]}")
+    call = reader.need(top, "", "call", _is_object, "an object")
+    reader.check_call(call, operation.call)
+    classes = reader.read_classes(reader.need(top, "", "classes", _is_list, "a list"), counts[vectors], vectors)
+    shapes = operation.shapes(parameters, counts, call)
+    planes = reader.read_planes(reader.need(top, "", "planes", _is_object, "an object"), shapes)
+    return Manifest(name, parameters, call, counts, classes, shapes, planes)
 
 
-def _plane_shapes(
-    a_format: BlockFormat, b_format: BlockFormat, blocks: int, dots: int
-) -> dict[str, tuple[int, int]]:
-    """Return plane name -> (bits of a word, rows)."""
+def _operand_format(reader: _Reader, top: Mapping[str, Any], key: str) -> BlockFormat | ElementFormat:
+    fmt: BlockFormat | ElementFormat = reader.named(top, key, get_operand_format)
+    return fmt
+
+
+def _lanes(reader: _Reader, top: Mapping[str, Any], key: str) -> int:
+    a, b = (reader.named(top, f"{side}_format", get_operand_format) for side in ("a", "b"))
+    if isinstance(a, BlockFormat) != isinstance(b, BlockFormat):
+        raise reader.error("b_format", f"is {_show(b.name)}; A and B both have block scales or neither")
+    lanes = a.block_size if isinstance(a, BlockFormat) else LANES_WITHOUT_SCALE
+    reader.need_equal(top, "", key, lanes)
+    return lanes
+
+
+def _rule(reader: _Reader, top: Mapping[str, Any], key: str) -> AccumulationRule:
+    """A rule is given by its name, or by its fields."""
+    given = reader.need(top, "", key, lambda value: isinstance(value, str | dict), "a name or an object")
+    try:
+        return get_rule(given) if isinstance(given, str) else from_dict(given)
+    except MxError as error:
+        raise reader.error(key, f"is wrong: {error}") from error
+
+
+def _dot_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    blocks, dots = counts["blocks"], counts["dots"]
     shapes = {}
-    for side, block_format in (("a", a_format), ("b", b_format)):
-        shapes[f"{side}_elements"] = (block_format.block_size * block_format.element.bits, blocks)
-        shapes[f"{side}_scale"] = (block_format.scale.bits, blocks)
-    return shapes | {"last": (1, blocks), "result": (32, dots)}
+    for side in ("a", "b"):
+        fmt = parameters[f"{side}_format"]
+        element = fmt.element if isinstance(fmt, BlockFormat) else fmt
+        shapes[f"{side}_elements"] = PlaneShape("input", parameters["lanes"], element.bits, blocks)
+        if isinstance(fmt, BlockFormat):
+            shapes[f"{side}_scale"] = PlaneShape("input", 1, fmt.scale.bits, blocks)
+    shapes["last"] = PlaneShape("input", 1, 1, blocks)
+    if call["initial_values"]:
+        shapes["c"] = PlaneShape("input", 1, 32, dots)
+    return shapes | {"result": PlaneShape("output", 1, result_width(parameters["rule"]), dots)}
 
 
 def _is_positive(value: Any) -> bool:
@@ -183,11 +242,12 @@ class _Reader:
         except MxError as error:
             raise self.error(key, f"is wrong: {error}") from error
 
-    def check_call(self, call: dict[str, Any]) -> None:
-        self.need_keys(call, "call.", ("seed", "count", "multi_block", "inputs"))
+    def check_call(self, call: dict[str, Any], switches: tuple[str, ...]) -> None:
+        self.need_keys(call, "call.", ("seed", "count", *switches, "inputs"))
         self.need(call, "call.", "seed", _is_natural, "a non-negative integer")
         self.need(call, "call.", "count", _is_positive, _POSITIVE)
-        self.need(call, "call.", "multi_block", lambda value: isinstance(value, bool), "true or false")
+        for switch in switches:
+            self.need(call, "call.", switch, lambda value: isinstance(value, bool), "true or false")
         inputs = self.need(call, "call.", "inputs", _is_list, "a list")
         for number, each in enumerate(inputs):
             prefix = f"call.inputs[{number}]."
@@ -200,7 +260,7 @@ class _Reader:
                 self.need(tensor, f"{prefix}{side}.", "shape", _is_shape, "two positive integers")
                 self.need(tensor, f"{prefix}{side}.", "sha256", _is_sha256, _SHA256)
 
-    def read_classes(self, classes: list[Any], dots: int) -> tuple[StimulusClassRange, ...]:
+    def read_classes(self, classes: list[Any], vectors: int, what: str) -> tuple[StimulusClassRange, ...]:
         ranges: list[StimulusClassRange] = []
         first = 0
         for number, each in enumerate(classes):
@@ -213,21 +273,23 @@ class _Reader:
             if each["name"] in (known.name for known in ranges):
                 raise self.error(f"{prefix}name", f"is {each['name']!r}, like that of a class before")
             ranges.append(StimulusClassRange(**each))
-        if first != dots:
-            raise self.error("classes", f"cover {first} dots; field dots says {dots}")
+        if first != vectors:
+            raise self.error("classes", f"cover {first} {what}; field {what} says {vectors}")
         return tuple(ranges)
 
-    def read_planes(self, planes: dict[str, Any], shapes: dict[str, tuple[int, int]]) -> dict[str, Plane]:
+    def read_planes(self, planes: dict[str, Any], shapes: dict[str, PlaneShape]) -> dict[str, PlaneFile]:
         self.need_keys(planes, "planes.", tuple(shapes))
         read = {}
-        for name, (bits, rows) in shapes.items():
+        for name, shape in shapes.items():
             prefix = f"planes.{name}."
             plane = self.need(planes, "planes.", name, _is_object, "an object")
-            self.need_keys(plane, prefix, Plane.__slots__)
-            for key, expected in (("file", f"{name}.hex"), ("bits", bits), ("rows", rows)):
+            self.need_keys(plane, prefix, PlaneFile.__slots__)
+            wanted: dict[str, str | int] = {"file": f"{name}.hex", "direction": shape.direction}
+            wanted |= {"bits": shape.bits, "rows": shape.rows}
+            for key, expected in wanted.items():
                 self.need_equal(plane, prefix, key, expected)
             self.need(plane, prefix, "sha256", _is_sha256, _SHA256)
-            read[name] = Plane(**plane)
+            read[name] = PlaneFile(**plane)
         return read
 
 
@@ -235,3 +297,17 @@ def _show(value: object) -> str:
     """Return a JSON value for a one-line message."""
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+_OPERATIONS = {
+    "dot": _Operation(
+        parameters={"a_format": _operand_format, "b_format": _operand_format, "lanes": _lanes, "rule": _rule},
+        counts=("blocks", "dots"),
+        call=("multi_block", "initial_values"),
+        shapes=_dot_shapes,
+    ),
+}
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return "one of " + ", ".join(map(_show, names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import gcd, lcm
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from refmodel.blocks import Blocks
 from refmodel.elements import decode_table
 from refmodel.formats import BlockFormat, IntegerFormat
 from refmodel.quantization import quantize
+from refmodel.vectors.construct import one_code
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.stimulus import Request, Stimulus, join
@@ -44,19 +46,27 @@ def _random_blocks(block_format: BlockFormat, n: int, draws: Draws) -> Blocks:
     lanes = block_format.block_size
     n_codes = 1 << block_format.element.bits
     kind = draws.integers(0, 8, n)
-    quantized = quantize(_wide_spread(n, lanes, draws), block_format)
+    quantized = _quantize(_wide_spread(n, lanes, draws), block_format)
     codes = quantized.codes.reshape(n, lanes).copy()
     is_any, is_finite, is_band = (np.isin(kind, kinds) for kinds in (_ANY_CODE, _FINITE, _BAND))
     codes[is_any] = draws.integers(0, n_codes, (int(is_any.sum()), lanes))
     finite_codes = np.flatnonzero(np.isfinite(decode_table(block_format.element)))
     codes[is_finite] = finite_codes[draws.integers(0, finite_codes.size, (int(is_finite.sum()), lanes))]
     codes[is_band] = _band_codes(block_format, int(is_band.sum()), draws)
-    unit = block_format.scale.bias
-    near, anywhere = draws.integers(unit - 8, unit + 9, n), draws.integers(0, 2 * unit + 1, n)
+    scale = block_format.scale
+    unit = one_code(scale)
+    near, anywhere = draws.integers(unit - 8, unit + 9, n), draws.integers(0, scale.max_code + 1, n)
     scales = np.where(draws.integers(0, 4, n) == 0, anywhere, near)
     scales = np.where(kind > _BAND[-1], quantized.scales.reshape(n), scales)
-    scales[draws.integers(0, 64, n) == 0] = block_format.scale.nan_codes[0]
+    scales[draws.integers(0, 64, n) == 0] = scale.nan_codes[0]
+    if scale.ignored_bits:
+        scales |= draws.integers(0, 2, n) * (scale.magnitude_mask + 1)
     return Blocks(block_format, codes, scales.astype(np.uint8))
+
+
+def _quantize(values: NDArray[Any], block_format: BlockFormat) -> Blocks:
+    """Quantize rows; each with a tensor scale of 1 where the format has one."""
+    return quantize(values, block_format, tensor_scale=None if block_format.tensor_scale is None else 1.0)
 
 
 def _band_codes(block_format: BlockFormat, n: int, draws: Draws) -> NDArray[np.int64]:
@@ -97,9 +107,7 @@ def tensor(request: Request) -> Stimulus:
     take a block of a row of A and the block at the same place of a row of B; multi-block sets take the
     whole rows. Where there are more than asked for, an even selection over rows and places."""
     shares = _share_out(request.count, [_affordable(pair, request) for pair in request.tensors])
-    return join(
-        [_from_pair(request, pair, share) for pair, share in zip(request.tensors, shares, strict=True)]
-    )
+    return join([_from_pair(request, pair, share) for pair, share in zip(request.tensors, shares, strict=True)])
 
 
 def _row_blocks(pair: TensorPair, request: Request) -> int:
@@ -151,7 +159,7 @@ def _from_pair(request: Request, pair: TensorPair, share: int) -> Stimulus:
         k = matrix.shape[1]
         # The last block of a row is padded with +0 (A-9).
         values = np.where(columns < k, matrix[row[:, None], np.minimum(columns, k - 1)], matrix.dtype.type(0))
-        blocks = quantize(values, block_format)
+        blocks = _quantize(values, block_format)
         sides.append(Blocks(block_format, blocks.codes.reshape(-1, lanes), blocks.scales.reshape(-1)))
     last = np.arange(share * length) % length == length - 1
     return Stimulus(sides[0], sides[1], last)

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from refmodel.accumulate import AccumulationRule
 from refmodel.blocks import Blocks
 from refmodel.formats import BlockFormat
 from refmodel.vectors.construct import BlockPair, Operands, operands
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.pairs import TensorPair
+from refmodel.vectors.target import FLOAT32, Target
 
 
 class Stimulus(NamedTuple):
@@ -23,11 +25,14 @@ class Stimulus(NamedTuple):
     Attributes:
         a, b: `Blocks` [N].
         last: bool [N], true on the last block of each dot product.
+        c: uint32 [M], Float32 bits of the initial value of each dot product; None where the generator leaves
+            them open.
     """
 
     a: Blocks
     b: Blocks
     last: NDArray[np.bool_]
+    c: NDArray[np.uint32] | None = None
 
     @property
     def dots(self) -> int:
@@ -39,15 +44,15 @@ def join(parts: Sequence[Stimulus]) -> Stimulus:
     """Return the dots of all *parts*, at least one, in order."""
 
     def joined(operands: list[Blocks]) -> Blocks:
-        codes, scales = (
-            np.concatenate([getattr(blocks, name) for blocks in operands]) for name in ("codes", "scales")
-        )
+        codes, scales = (np.concatenate([getattr(blocks, name) for blocks in operands]) for name in ("codes", "scales"))
         return Blocks(operands[0].format, codes, scales)
 
+    initial = [part.c for part in parts if part.c is not None]
     return Stimulus(
         joined([part.a for part in parts]),
         joined([part.b for part in parts]),
         np.concatenate([part.last for part in parts]),
+        np.concatenate(initial) if len(initial) == len(parts) else None,
     )
 
 
@@ -62,6 +67,8 @@ class Request:
             its promise takes more.
         multi_block: False if every dot must be one block.
         tensors: The user's matrices.
+        target: The format of results.
+        rule: The accumulation rule of the results, for the classes that are made for one family of rules.
     """
 
     draws: Draws
@@ -70,6 +77,8 @@ class Request:
     count: int
     multi_block: bool
     tensors: Sequence[TensorPair] = ()
+    target: Target = FLOAT32
+    rule: AccumulationRule | None = None
 
     @cached_property
     def operands(self) -> Operands:
@@ -84,19 +93,18 @@ class Request:
         chosen = always + self.draws.permutation(n - always)[: max(0, self.count - always)]
         return [*range(always), *sorted(chosen.tolist())]
 
-    def stack(self, dots: list[list[BlockPair]]) -> Stimulus:
-        """Return the stimulus whose dots are these lists of block pairs."""
+    def stack(self, dots: list[list[BlockPair]], c: list[int] | None = None) -> Stimulus:
+        """Return the stimulus whose dots are these lists of block pairs, with these initial values."""
         pairs = [pair for dot in dots for pair in dot]
         last = np.zeros(len(pairs), bool)
         last[np.cumsum([len(dot) for dot in dots], dtype=np.int64) - 1] = True
-        a_codes, b_codes, a_scales, b_scales = (
-            np.array([pair[i] for pair in pairs], np.uint8) for i in range(4)
-        )
+        a_codes, b_codes, a_scales, b_scales = (np.array([pair[i] for pair in pairs], np.uint8) for i in range(4))
         lanes = self.operands.lanes
         return Stimulus(
             Blocks(self.a_format, a_codes.reshape(-1, lanes), a_scales),
             Blocks(self.b_format, b_codes.reshape(-1, lanes), b_scales),
             last,
+            None if c is None else np.array(c, np.uint32),
         )
 
     def stack_blocks(self, pairs: list[BlockPair]) -> Stimulus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refmodel.vectors import codes, sampled, sequence, sums
+from refmodel.vectors import codes, initial, sampled, sequence, sums
 from refmodel.vectors.stimulus import Generator
 
 
@@ -19,6 +19,8 @@ class StimulusClass:
         single_percent: Share of a single-block set; 0 leaves the class out.
         multi_percent: Share of a multi-block set; 0 leaves the class out.
         minimum: Dot products at least, however small the set.
+        only_with_c: Whether it is only for sets with initial values; the other classes then share what its
+            percentage leaves.
 
     A class whose share is smaller than what it has to say gives its core and a random choice of the rest.
     """
@@ -29,6 +31,7 @@ class StimulusClass:
     single_percent: int
     multi_percent: int
     minimum: int
+    only_with_c: bool = False
 
 
 TENSOR = "tensor"
@@ -80,7 +83,7 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
     ),
     StimulusClass(
         "range",
-        "results around the largest and smallest Float32, overflow to Inf, subnormals, underflow to zero",
+        "results around the largest and smallest numbers, overflow to Inf, subnormals, underflow to zero",
         sums.range_ends,
         single_percent=6,
         multi_percent=4,
@@ -93,6 +96,16 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
         single_percent=0,
         multi_percent=25,
         minimum=96,
+    ),
+    StimulusClass(
+        "accumulator",
+        "initial values against block sums: every distance, cancellation, ties and one bit beside them, ends "
+        "of the range, NaN, Inf and zeros",
+        initial.accumulator,
+        single_percent=25,
+        multi_percent=20,
+        minimum=240,
+        only_with_c=True,
     ),
     StimulusClass(
         TENSOR,
@@ -113,17 +126,26 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
 )
 
 
-def plan(count: int, *, multi_block: bool, has_tensors: bool) -> list[tuple[StimulusClass, int]]:
+def plan(count: int, *, multi_block: bool, has_tensors: bool, has_c: bool = False) -> list[tuple[StimulusClass, int]]:
     """Return the classes of a set of *count* dot products and how many each is asked for.
 
     The filler comes last and is asked for its minimum; what the others leave is added by the caller, who
     knows how many they gave.
     """
+    special = sum(_percent(each, multi_block) for each in STIMULUS_CLASSES if each.only_with_c and has_c)
     shares = []
     for stimulus_class in STIMULUS_CLASSES:
-        percent = stimulus_class.multi_percent if multi_block else stimulus_class.single_percent
+        percent = _percent(stimulus_class, multi_block)
         if percent == 0 or (stimulus_class.name == TENSOR and not has_tensors):
             continue
+        if stimulus_class.only_with_c and not has_c:
+            continue
         share = 0 if stimulus_class.name == FILLER else count * percent // 100
+        if not stimulus_class.only_with_c:
+            share = share * (100 - special) // 100
         shares.append((stimulus_class, max(share, stimulus_class.minimum)))
     return shares
+
+
+def _percent(stimulus_class: StimulusClass, multi_block: bool) -> int:
+    return stimulus_class.multi_percent if multi_block else stimulus_class.single_percent

@@ -1,8 +1,8 @@
-"""Stimulus built from the wanted sum: cancellation, ties of the final rounding, ends of the Float32 range.
+"""Stimulus built from the wanted sum: cancellation, ties of the final rounding, ends of the result's range.
 
-The values aimed at follow from Float32 alone: 24 significant bits, exponents -126 ... 127, subnormals in
-steps of 2**-149. What a pair of formats cannot express is left out; every pair can express the
-subnormal cases, because scales shift the narrowest block sum down to them.
+The values aimed at follow from the format of results alone, Float32's 24 significant bits and subnormals in
+steps of 2**-149 or those of a narrower one. What a pair of formats cannot express is left out; every pair
+with E8M0 scales can express the subnormal cases, because scales shift the narrowest block sum down to them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,9 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from refmodel.vectors.construct import BlockPair, Operands, negate_code
+from refmodel.vectors.draws import Draws
 from refmodel.vectors.stimulus import Request, Stimulus
-
-PRECISION = 24
-EMAX = 127
-EMIN = -126
-HALF_QUANTUM = EMIN - PRECISION
-"""Exponent of half the smallest subnormal, 2**-150: subnormal ties are odd multiples of it."""
-
-_OVERFLOW_TIE = (1 << (PRECISION + 1)) - 1
-"""The tie between the largest finite value and 2**128, in units of 2**(EMAX - PRECISION)."""
+from refmodel.vectors.target import Target
 
 TieKind: TypeAlias = Literal["even", "odd", "ones", "exact"]
 
@@ -43,9 +36,11 @@ def cancellation(request: Request) -> Stimulus:
 
 def _scale_sum(request: Request) -> int:
     """Return a sum of scale codes: near 1.0 mostly, anything at times."""
+    kit = request.operands
+    unit, last = kit.unit_scale_sum, kit.last_scale_sum
     if request.draws.below(4):
-        return request.draws.between(254 - 16, 254 + 16)
-    return request.draws.between(0, 508)
+        return request.draws.between(max(0, unit - 16), min(last, unit + 16))
+    return request.draws.between(0, last)
 
 
 def _exact_zero(request: Request) -> BlockPair:
@@ -99,16 +94,18 @@ def _residual(request: Request, large: int, adjacent: bool) -> BlockPair:
 
 
 def ties(request: Request) -> Stimulus:
-    """Sums halfway between two Float32, for every last bit and carry; with one bit more or less at each
-    position below the halfway bit; and with that bit alone below an exact Float32. Normal and subnormal."""
-    bits = request.operands.significand_bits
+    """Sums halfway between two results, for every last bit and carry; with one bit more or less at each
+    position below the halfway bit; and with that bit alone below an exact result. Normal and subnormal."""
+    kit, target = request.operands, request.target
+    bits = kit.significand_bits
+    has_subnormal = kit.reach(1)[0] <= target.half_quantum
     # Without a bit below the halfway bit, side gives the sign of the sum.
     cases = [
         (subnormal, kind, sticky, side)
         for sticky in range(bits - 1)
         for side in (-1, 1)
         for subnormal in (False, True)
-        if subnormal or sticky < bits - PRECISION
+        if (has_subnormal if subnormal else sticky < bits - target.precision)
         for kind in TIE_KINDS
     ]
     always = sum(sticky == 0 for _, _, sticky, _ in cases)
@@ -121,11 +118,16 @@ def _tie(request: Request, subnormal: bool, kind: TieKind, sticky: int, side: in
     That bit is added (side 1) or taken away (side -1). With sticky 0 there is none, and side is the sign of
     the sum, which is random otherwise.
     """
-    kit, draws = request.operands, request.draws
+    kit, draws, target = request.operands, request.draws, request.target
     room = kit.significand_bits - sticky
-    width = draws.between(1, min(PRECISION, room)) if subnormal else PRECISION + 1
-    number = _halfway_number(request, kind, width)
-    exponent = HALF_QUANTUM if subnormal else draws.between(EMIN, EMAX - 1) - PRECISION
+    width = draws.between(1, min(target.precision, room)) if subnormal else target.precision + 1
+    number = halfway_number(request.draws, kind, width)
+    if subnormal:
+        exponent = target.half_quantum
+    else:
+        low, high = kit.reach(width + sticky)
+        lowest = max(target.emin - target.precision, low + sticky)
+        exponent = draws.between(lowest, max(lowest, min(target.emax - 1 - target.precision, high + sticky)))
     if sticky:
         number = (1 - 2 * draws.below(2)) * ((number << sticky) + side)
     else:
@@ -135,19 +137,19 @@ def _tie(request: Request, subnormal: bool, kind: TieKind, sticky: int, side: in
     return kit.with_sum(placed, draws)
 
 
-def _halfway_number(request: Request, kind: TieKind, width: int) -> int:
+def halfway_number(draws: Draws, kind: TieKind, width: int) -> int:
     """Return a number of *width* bits, or the fewest that the kind needs; bit 0 is the halfway bit."""
     if kind == "ones":
         return (1 << width) - 1
     low_bits = {"even": 0b01, "odd": 0b11, "exact": 0b10}[kind]
     if width <= 2:
         return low_bits if kind != "even" or width == 2 else 1
-    random = (1 << (width - 1)) | request.draws.below(1 << (width - 1))
+    random = (1 << (width - 1)) | draws.below(1 << (width - 1))
     return random & ~0b11 | low_bits
 
 
 def range_ends(request: Request) -> Stimulus:
-    """Sums at both ends of the Float32 range: the largest finite values, the tie with infinity and what is
+    """Sums at both ends of the range of results: the largest finite values, the tie with infinity and what is
     beside and beyond it; the smallest normal, subnormals, half the smallest and what is beside and below."""
     kit, draws = request.operands, request.draws
     anchors, walks = (
@@ -157,7 +159,7 @@ def range_ends(request: Request) -> Stimulus:
             if kit.place(number, exponent, draws) is not None
             for sign in (1, -1)
         ]
-        for values in (_range_anchors(kit), _range_walks(kit))
+        for values in (_range_anchors(kit, request.target), _range_walks(kit, request.target))
     )
     places = anchors + walks
     blocks = []
@@ -168,29 +170,31 @@ def range_ends(request: Request) -> Stimulus:
     return request.stack_blocks(blocks)
 
 
-def _range_anchors(kit: Operands) -> list[tuple[int, int]]:
+def _range_anchors(kit: Operands, target: Target) -> list[tuple[int, int]]:
     """Return (number, exponent) of the positive values at and around the ends of the range."""
-    width = min(PRECISION, kit.significand_bits)
-    anchors = [((1 << width) - step, EMAX + 1 - width) for step in range(1, 5)]
-    anchors += [(1, EMAX), (3, EMAX), (1, EMAX + 1), (5, EMAX - 1), (1, EMAX + 33), (1, EMAX + 100)]
-    anchors += [(_OVERFLOW_TIE, EMAX - PRECISION)]
-    anchors += [((_OVERFLOW_TIE << 1) + side, EMAX - PRECISION - 1) for side in (-1, 1)]
-    anchors += [(1, exponent) for exponent in range(HALF_QUANTUM - 3, EMIN + 2)]
-    anchors += [(number, HALF_QUANTUM) for number in (3, 5, 7)]
-    for power in (EMIN, HALF_QUANTUM + 1, HALF_QUANTUM):
+    precision, emin, emax, half_quantum = target.precision, target.emin, target.emax, target.half_quantum
+    width = min(precision, kit.significand_bits)
+    anchors = [((1 << width) - step, emax + 1 - width) for step in range(1, 5)]
+    anchors += [(1, emax), (3, emax), (1, emax + 1), (5, emax - 1), (1, emax + 33), (1, emax + 100)]
+    anchors += [(target.overflow_tie, emax - precision)]
+    anchors += [((target.overflow_tie << 1) + side, emax - precision - 1) for side in (-1, 1)]
+    anchors += [(1, exponent) for exponent in range(half_quantum - 3, emin + 2)]
+    anchors += [(number, half_quantum) for number in (3, 5, 7)]
+    for power in (emin, half_quantum + 1, half_quantum):
         anchors += [((1 << 2) + side, power - 2) for side in (-1, 1)]
-    anchors += [((1 << distance) - 1, EMIN - distance) for distance in (PRECISION - 1, PRECISION)]
-    anchors += [(1, HALF_QUANTUM - 50), (1, kit.unit_exponent - 254)]
+    anchors += [((1 << distance) - 1, emin - distance) for distance in (precision - 1, precision)]
+    anchors += [(1, half_quantum - 50), (1, kit.unit_exponent - kit.unit_scale_sum)]
     return anchors
 
 
-def _range_walks(kit: Operands) -> list[tuple[int, int]]:
-    """Return one unit beside the tie with infinity, 2**128, the smallest normal, the smallest subnormal and
-    half of it, the unit at each distance that a block can express."""
+def _range_walks(kit: Operands, target: Target) -> list[tuple[int, int]]:
+    """Return one unit beside the tie with infinity, the number beyond the range, the smallest normal, the
+    smallest subnormal and half of it, the unit at each distance that a block can express."""
     walks = []
+    half_quantum = target.half_quantum
     for distance in range(2, kit.significand_bits):
         for side in (-1, 1):
-            walks.append(((_OVERFLOW_TIE << distance) + side, EMAX - PRECISION - distance))
-            for power in (EMAX + 1, EMIN, HALF_QUANTUM + 1, HALF_QUANTUM):
+            walks.append(((target.overflow_tie << distance) + side, target.emax - target.precision - distance))
+            for power in (target.emax + 1, target.emin, half_quantum + 1, half_quantum):
                 walks.append(((1 << distance) + side, power - distance))
     return walks

@@ -1,0 +1,183 @@
+"""Dot products: one block or a run of blocks, with formats fixed, or chosen at run time and mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cocotb_tests.mismatch import WrongDot, operand_lines, result_lines
+from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
+from cocotb_tests.packing import Codes
+from refmodel import oracle
+from refmodel.accumulate import AccumulationRule, to_dict
+from refmodel.blocks import Blocks
+from refmodel.conformance import Configuration, Description, OperandPair
+from refmodel.conformance.configuration import element_of
+from refmodel.formats import E8M0, BlockFormat
+from refmodel.operands import Operand
+from refmodel.vectors.dotset import DotVectors, make_dot_vectors
+from refmodel.vectors.files import read_dot_vectors, write_vectors
+
+_REPORTED_BLOCKS = 4
+_GARBAGE_SEED = 0x6D78
+
+
+class DotItems(Items):
+    """The dot products of one vector set for each pair of formats, in one order.
+
+    Args:
+        pairs: The formats.
+        sets: A vector set each.
+        order: Indices into the dots of all sets, one after the other; None for all as they come.
+    """
+
+    def __init__(
+        self, pairs: Sequence[OperandPair], sets: Sequence[DotVectors], order: NDArray[np.int64] | None = None
+    ) -> None:
+        self._pairs, self._sets = pairs, sets
+        self._starts = np.cumsum([0, *(each.dots for each in sets)])
+        self._order = np.arange(self._starts[-1]) if order is None else order
+        names = dict.fromkeys(each.name for vectors in sets for each in vectors.classes)
+        self.classes = list(names)
+        index = {name: i for i, name in enumerate(names)}
+        of_all = [
+            np.array([index[each.name] for each in vectors.classes])[
+                class_indices([each.dots for each in vectors.classes])
+            ]
+            for vectors in sets
+        ]
+        self.class_of = np.concatenate(of_all)[self._order]
+
+    def planes(self, description: Description, configuration: Configuration) -> Planes:
+        ports = description.ports
+        parts = [self._planes_of_set(i, description, configuration) for i in range(len(self._sets))]
+        inputs = {role: np.concatenate([part.inputs[role] for part in parts]) for role in parts[0].inputs}
+        starts = np.concatenate([part.bounds[:-1] + shift for part, shift in zip(parts, _shifts(parts), strict=True)])
+        lengths = np.concatenate([np.diff(part.bounds) for part in parts])[self._order]
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        beats = np.repeat(starts[self._order] - bounds[:-1], lengths) + np.arange(bounds[-1])
+        results = np.concatenate([part.outputs["result"] for part in parts])[self._order]
+        return Planes(
+            {role: codes[beats] for role, codes in inputs.items() if role in ports}, bounds, {"result": results}
+        )
+
+    def _planes_of_set(self, number: int, description: Description, configuration: Configuration) -> Planes:
+        vectors, pair, beats = self._sets[number], self._pairs[number], configuration.beats
+        n = vectors.blocks * beats
+        inputs: dict[str, Codes] = {}
+        for side, operand, fmt in (("a", vectors.a, pair.a), ("b", vectors.b, pair.b)):
+            inputs[f"{side}_elements"] = operand.codes.reshape(n, configuration.lanes)
+            if isinstance(operand, Blocks):
+                inputs[f"{side}_scale"] = np.repeat(operand.scales, beats)[:, None]
+            port = description.ports.get(f"{side}_format")
+            if port is not None and port.map is not None:
+                number_of = port.map[fmt.name if fmt.name in port.map else element_of(fmt).name]
+                inputs[f"{side}_format"] = np.full((n, 1), number_of, np.uint32)
+        last = np.repeat(vectors.last, beats)
+        first = np.repeat(np.concatenate([[True], vectors.last[:-1]]), beats)
+        inputs["last"], inputs["first"] = last[:, None].astype(np.uint8), first[:, None].astype(np.uint8)
+        if vectors.c is not None:
+            # c counts with the first block; what comes with the others must not matter.
+            c = np.random.Generator(np.random.PCG64(_GARBAGE_SEED)).integers(0, 1 << 32, vectors.blocks, np.uint32)
+            c[vectors.bounds[:-1]] = vectors.c
+            inputs["c"] = np.repeat(c, beats)[:, None]
+        return Planes(inputs, vectors.bounds * beats, {"result": vectors.results[:, None]})
+
+    def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
+        wrong = self.wrong(item, seen["result"][0])
+        shown = len(wrong.pairs) if full else _REPORTED_BLOCKS
+        return [*operand_lines(wrong, shown), *result_lines(wrong)]
+
+    def wrong(self, item: int, seen: int) -> WrongDot:
+        """Return a wrong result with its operands."""
+        place = int(self._order[item])
+        number = int(np.searchsorted(self._starts, place, side="right")) - 1
+        vectors, dot = self._sets[number], place - int(self._starts[number])
+        where = vectors.dot_slice(dot)
+        pairs = list(zip(*(_oracle_blocks(each, where) for each in (vectors.a, vectors.b)), strict=True))
+        return WrongDot(
+            pairs,
+            vectors.rule,
+            int(vectors.results[dot]),
+            seen,
+            c=0 if vectors.c is None else int(vectors.c[dot]),
+            has_scales=isinstance(vectors.a, Blocks),
+        )
+
+
+def _shifts(parts: Sequence[Planes]) -> NDArray[np.int64]:
+    return np.cumsum([0, *(int(part.bounds[-1]) for part in parts[:-1])])
+
+
+def _oracle_blocks(operand: Operand, where: slice) -> list[oracle.Block]:
+    codes = operand.codes[where].tolist()
+    if isinstance(operand, Blocks):
+        return [
+            oracle.Block(operand.format, s, tuple(c))
+            for s, c in zip(operand.scales[where].tolist(), codes, strict=True)
+        ]
+    fmt = BlockFormat(operand.format.name, operand.format, E8M0)
+    return [oracle.Block(fmt, E8M0.bias, tuple(row)) for row in codes]
+
+
+class DotFamily(Family):
+    """Sets of dot products.
+
+    Args:
+        multi_block: Whether they are of several blocks.
+    """
+
+    def __init__(self, *, multi_block: bool) -> None:
+        self._multi_block = multi_block
+        self.default_count = {"verilator": 5_000 if multi_block else 20_000, "icarus": 500}
+
+    def call(self, description: Description, configuration: Configuration) -> list[object]:
+        rule = _rule(configuration)
+        return [
+            self._multi_block,
+            "c" in description.ports,
+            [[pair.a.name, pair.b.name] for pair in configuration.pairs],
+            {
+                name: value
+                for name, value in to_dict(rule).items()
+                if name not in ("source", "confidence", "description")
+            },
+        ]
+
+    def make(
+        self, description: Description, configuration: Configuration, request: VectorRequest, directory: Path
+    ) -> None:
+        pairs = configuration.pairs
+        for number, pair in enumerate(pairs):
+            vectors = make_dot_vectors(
+                pair.a, pair.b, rule=_rule(configuration), multi_block=self._multi_block,
+                initial_values="c" in description.ports, count=-(-request.count // len(pairs)), seed=request.seed,
+                tensors=request.tensors,
+            )  # fmt: skip
+            write_vectors(vectors, directory / str(number))
+        if len(pairs) > 1:
+            sets = [read_dot_vectors(directory / str(number)) for number in range(len(pairs))]
+            total = sum(each.dots for each in sets)
+            draws = np.random.Generator(np.random.PCG64(request.seed))
+            # A set has a least size, and many of them are more than asked for: an even choice of all classes.
+            chosen = (
+                np.arange(total) if total <= request.count else np.linspace(0, total - 1, request.count).astype(int)
+            )
+            np.save(directory / "order.npy", draws.permutation(chosen))
+
+    def read(self, configuration: Configuration, directory: Path) -> Items:
+        pairs = configuration.pairs
+        sets = [read_dot_vectors(directory / str(number)) for number in range(len(pairs))]
+        return DotItems(pairs, sets, np.load(directory / "order.npy") if len(pairs) > 1 else None)
+
+
+DOT = DotFamily(multi_block=False)
+DOT_GENERAL = DotFamily(multi_block=True)
+
+
+def _rule(configuration: Configuration) -> AccumulationRule:
+    assert configuration.rule is not None, "operations of dot products have rules"
+    return configuration.rule.rule

@@ -1,0 +1,163 @@
+"""What every set of vectors is, whatever the operation: planes of input and of expected output, and classes.
+
+A plane is a column of equally wide words; a word is a row of equally wide codes, code 0 in its least
+significant bits. A bench needs nothing else to drive inputs and compare outputs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Direction: TypeAlias = Literal["input", "output"]
+
+MAX_COUNT = 10_000_000
+"""Largest number of vectors in one set."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneShape:
+    """What a plane looks like.
+
+    Attributes:
+        direction: ``input`` of the unit, or its expected ``output``.
+        codes: Codes in a word.
+        code_bits: Bits of a code.
+        rows: Words.
+    """
+
+    direction: Direction
+    codes: int
+    code_bits: int
+    rows: int
+
+    @property
+    def bits(self) -> int:
+        """Bits of a word."""
+        return self.codes * self.code_bits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """One input or output of the operation, for every row.
+
+    Attributes:
+        name: Name in files and reports.
+        direction: ``input`` of the unit, or its expected ``output``.
+        codes: Unsigned integers [rows, codes in a word].
+        code_bits: Bits of a code.
+    """
+
+    name: str
+    direction: Direction
+    codes: NDArray[Any]
+    code_bits: int
+
+    @property
+    def shape(self) -> PlaneShape:
+        """Its shape."""
+        rows, codes = self.codes.shape
+        return PlaneShape(self.direction, int(codes), self.code_bits, int(rows))
+
+    @property
+    def bits(self) -> int:
+        """Bits of a word."""
+        return int(self.codes.shape[1]) * self.code_bits
+
+    def words(self, rows: slice = slice(None)) -> NDArray[np.uint8]:
+        """Return words as little-endian bytes [rows, bytes], code 0 in the lowest bits."""
+        return pack_words(self.codes[rows], self.code_bits)
+
+
+def pack_words(codes: NDArray[Any], code_bits: int) -> NDArray[np.uint8]:
+    """Pack codes [N, k] without gaps into little-endian bytes [N, k * bits / 8], code 0 in the lowest bits."""
+    if code_bits in (8, 16, 32):
+        return np.ascontiguousarray(codes, f"<u{code_bits // 8}").view(np.uint8).reshape(len(codes), -1)
+    assert code_bits < 8, "wider codes are of whole bytes"
+    each = np.unpackbits(codes.astype(np.uint8)[..., None], axis=-1, count=code_bits, bitorder="little")
+    return np.packbits(each.reshape(len(codes), -1), axis=-1, bitorder="little")
+
+
+def unpack_words(words: NDArray[np.uint8], codes: int, code_bits: int) -> NDArray[Any]:
+    """Return the codes [N, k] of `pack_words`' bytes, as unsigned integers of the fewest bytes."""
+    if code_bits in (8, 16, 32):
+        native = np.dtype(f"u{code_bits // 8}")
+        return np.ascontiguousarray(words).view(native.newbyteorder("<")).astype(native)
+    each = np.unpackbits(words, axis=-1, count=codes * code_bits, bitorder="little")
+    return np.packbits(each.reshape(len(words), codes, code_bits), axis=-1, bitorder="little")[..., 0]
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusClassRange:
+    """The vectors of a set that belong to one stimulus class: *count* of them from *first* on."""
+
+    name: str
+    description: str
+    first: int
+    count: int
+
+    @property
+    def dots(self) -> range:
+        """Numbers of the vectors."""
+        return range(self.first, self.first + self.count)
+
+
+class VectorSet(ABC):
+    """Inputs of an operation and the results that the model gives.
+
+    Attributes:
+        operation: Name of the operation.
+        classes: The stimulus classes, in order, covering all vectors.
+        call: What made the set, as JSON values.
+    """
+
+    operation: ClassVar[str]
+    classes: tuple[StimulusClassRange, ...]
+    call: dict[str, object]
+
+    @property
+    @abstractmethod
+    def vectors(self) -> int:
+        """Number of vectors: of expected results."""
+
+    @abstractmethod
+    def planes(self) -> tuple[Plane, ...]:
+        """Return all planes, inputs first; what files hold and benches drive and compare."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, object]:
+        """Return formats, rule and options as JSON values: what fixes the operation."""
+
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """Return how many of what the planes have a word for."""
+
+    @abstractmethod
+    def rows_of(self, i: int) -> slice:
+        """Return the rows of the input planes that vector *i* is made of."""
+
+    @abstractmethod
+    def by_model(self) -> dict[str, NDArray[Any]]:
+        """Return the codes of every output plane, computed again by the model."""
+
+    @abstractmethod
+    def by_oracle(self, i: int) -> dict[str, list[int]]:
+        """Return the codes of row *i* of every output plane by the oracle."""
+
+    @property
+    @abstractmethod
+    def oracle_vectors(self) -> int:
+        """How many vectors the oracle judges in about a second."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Formats and rule, for one line."""
+
+    def class_of(self, i: int) -> StimulusClassRange:
+        """Return the stimulus class that vector *i* belongs to."""
+        return next(each for each in self.classes if i in each.dots)
