@@ -26,13 +26,13 @@ module mx_aligned_add #(
   input  logic [DistanceBits-1:0]                        sum_distance_i,
   input  logic                                           c_negative_i,
   input  logic [23:0]                                    c_significand_i,
-  input  logic signed [mx_aligned_pkg::ExponentBits-1:0] c_distance_i,
+  input  logic signed [mx_pkg::AlignedExponentBits-1:0] c_distance_i,
   output logic                                           sign_o,
   output logic [Bits-1:0]                                magnitude_o,
   output logic                                           increment_o
 );
 
-  localparam int ExponentBits = mx_aligned_pkg::ExponentBits;
+  localparam int ExponentBits = mx_pkg::AlignedExponentBits;
   localparam int CBits = AlignBits + 1;
   localparam int CDistanceBits = $clog2(CBits);
 
@@ -41,7 +41,6 @@ module mx_aligned_add #(
   logic [CBits-1:0]             c_unshifted, c;
   logic                         c_is_gone, differ;
   logic [Bits:0]                total;
-  logic                         unused_carry;
 
   assign sum      = $signed(sum_i);
   assign products = (Bits+1)'(sum >>> sum_distance_i);
@@ -64,7 +63,15 @@ module mx_aligned_add #(
   end
 
   assign differ = sum_negative_i ^ c_negative_i;
-  assign {total, unused_carry} = {products, 1'b1} + {(Bits+1)'(c) ^ {Bits+1{differ}}, differ};
+
+  mx_add #(
+    .Width(Bits + 1)
+  ) u_add (
+    .a_i    (products),
+    .b_i    ((Bits+1)'(c) ^ {Bits+1{differ}}),
+    .carry_i(differ),
+    .sum_o  (total)
+  );
 
   assign increment_o = total[Bits];
   assign sign_o      = total[Bits] ^ sum_negative_i;

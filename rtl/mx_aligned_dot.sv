@@ -1,3 +1,14 @@
+// Align-and-truncate dot product whose terms are single products: mx_aligned with ScaleApply 0 or 2,
+// where parameters, stages, latency, handshake and reset are described.
+//
+// Two grids for the products of a group. Where no product can lose a bit to another one's exponent
+// (is_fixed: small formats), they stay on the grid of their exact sum, and their exponents matter to c
+// only. Else each is shifted right by its distance from the largest exponent. Either way what c or
+// the lower bound on the exponent cuts off beyond that is a mask, the same for all products: so c is
+// met after the shifts, and from a group's result back to its successor's cut there is only the mask.
+//
+// Width: a product is below 2^(e + 2) with e its exponent, so an aligned one below 2^(F + 2) units of
+// 2^(E - F), and a group below 2^(F + 2) * GroupSize; c adds at most as much again.
 module mx_aligned_dot #(
   parameter int AFormat = mx_pkg::E4M3,  // format ids of mx_pkg
   parameter int BFormat = mx_pkg::E4M3,
@@ -10,7 +21,7 @@ module mx_aligned_dot #(
   parameter int AccInAlign = 1,
   parameter int HasExpFloor = 1,
   parameter int ExpFloor = -133,
-  parameter int ScaleApply = mx_aligned_pkg::ProductExponent,
+  parameter int ScaleApply = mx_pkg::ScaleProductExponent,
   parameter int AccFormat = mx_pkg::Fp32,
   parameter int AccRound = mx_pkg::TowardZero,
   parameter logic [31:0] NanPattern = 32'h7FC0_0000
@@ -36,12 +47,12 @@ module mx_aligned_dot #(
   localparam int ABits = mx_pkg::element_bits(AFormat);
   localparam int BBits = mx_pkg::element_bits(BFormat);
   localparam int ProductBits = mx_pkg::product_bits(AFormat, BFormat);
-  localparam int PositionBits = mx_aligned_pkg::position_bits(AFormat, BFormat);
-  localparam int TermBits = mx_aligned_pkg::term_bits(AFormat, BFormat, AlignBits);
-  localparam int ExponentBits = mx_aligned_pkg::ExponentBits;
-  localparam int Base = mx_aligned_pkg::base(AFormat, BFormat);
-  localparam int Bias = mx_aligned_pkg::bias(AFormat, BFormat);
-  localparam int IsFixed = mx_aligned_pkg::is_fixed(AFormat, BFormat, AlignBits);
+  localparam int PositionBits = mx_pkg::aligned_position_bits(AFormat, BFormat);
+  localparam int TermBits = mx_pkg::aligned_term_bits(AFormat, BFormat, AlignBits);
+  localparam int ExponentBits = mx_pkg::AlignedExponentBits;
+  localparam int Base = mx_pkg::aligned_base(AFormat, BFormat);
+  localparam int Bias = mx_pkg::aligned_bias(AFormat, BFormat);
+  localparam int IsFixed = mx_pkg::aligned_is_fixed(AFormat, BFormat, AlignBits);
   localparam int HasInteger = (Bias < 2) ? 1 : 0;
   localparam int CountBits = $clog2(GroupSize);
   localparam int Beats = GroupSize / Lanes;
@@ -50,19 +61,19 @@ module mx_aligned_dot #(
   localparam int SumBits = TermBits + CountBits + 1;
   // Zeros below the sum that bring its last bit to F below the exponent it is aligned to.
   localparam int BelowBits = (IsFixed != 0)
-      ? AlignBits - mx_aligned_pkg::fraction_bits(AFormat, BFormat) : 0;
+      ? AlignBits - mx_pkg::aligned_fraction_bits(AFormat, BFormat) : 0;
   localparam int WideBits = SumBits + BelowBits;
   localparam int DistanceBits = $clog2(TermBits + BelowBits + 1);
   localparam int TotalBits = (AccInAlign != 0)
-      ? AlignBits + CountBits + 3 : mx_aligned_pkg::late_bits(WideBits);
+      ? AlignBits + CountBits + 3 : mx_pkg::aligned_late_bits(WideBits);
   // A larger c or the lower bound keeps E up; exponents below come with zero totals only.
   localparam int LeastProduct = Base
-      - ((ScaleApply == mx_aligned_pkg::NoScale) ? 0 : 2 * mx_pkg::ScaleBias);
+      - ((ScaleApply == mx_pkg::ScaleNone) ? 0 : 2 * mx_pkg::ScaleBias);
   localparam int LeastExponent = (HasExpFloor != 0) ? ExpFloor : LeastProduct;
   localparam int LowestTotal = ((LeastExponent < -126) ? LeastExponent : -126) - AlignBits;
   localparam int LowestExponent = (AccInAlign != 0)
-      ? LowestTotal : mx_aligned_pkg::lowest_late(LeastProduct - AlignBits, WideBits);
-  localparam int ZeroExponent = (HasExpFloor != 0) ? ExpFloor : mx_aligned_pkg::Lowest;
+      ? LowestTotal : mx_pkg::aligned_lowest_late(LeastProduct - AlignBits, WideBits);
+  localparam int ZeroExponent = (HasExpFloor != 0) ? ExpFloor : mx_pkg::AlignedLowest;
 
   // Which of the six places for a register have one.
   localparam int CutProducts = (Chained != 0) ? (Depth >= 4 ? 1 : 0) : (Depth >= 4 ? 1 : 0);
@@ -77,7 +88,7 @@ module mx_aligned_dot #(
   ////////////////////////////////
 
   // What is known of a group beside its products.
-  localparam int ScaleExponentBits = mx_aligned_pkg::ScaleExponentBits;
+  localparam int ScaleExponentBits = mx_pkg::AlignedScaleBits;
   localparam int HeadBits = 32 + 2 + 1 + ScaleExponentBits;  // c, first, last, NaN scale, scales
   localparam int FlagBits = 5;
   localparam int LaneBits = 1 + ProductBits + PositionBits;
@@ -115,7 +126,7 @@ module mx_aligned_dot #(
   logic [HeadBits-1:0]                 head;
   logic [FlagBits-1:0]                 flags;
 
-  if (ScaleApply == mx_aligned_pkg::NoScale) begin : gen_no_scale
+  if (ScaleApply == mx_pkg::ScaleNone) begin : gen_no_scale
     logic unused_scales;
     assign unused_scales  = ^{a_scale_i, b_scale_i};
     assign scale_is_nan   = 1'b0;
@@ -306,7 +317,7 @@ module mx_aligned_dot #(
         + $signed({1'b0, ExponentBits'(largest)});
     reference_exponent = (IsFixed != 0)
         ? ExponentBits'(largest_scale_exponent) + ExponentBits'(Base) : product_exponent;
-    bound_exponent     = any_nonzero ? product_exponent : ExponentBits'(mx_aligned_pkg::Lowest);
+    bound_exponent     = any_nonzero ? product_exponent : ExponentBits'(mx_pkg::AlignedLowest);
     if (HasExpFloor != 0 && any_zero && bound_exponent < $signed(ExponentBits'(ExpFloor))) begin
       bound_exponent = ExponentBits'(ExpFloor);
     end
@@ -417,12 +428,17 @@ module mx_aligned_dot #(
 
   end else begin : gen_beats
 
-    logic signed [SumBits-1:0] partial_q, partial;
-    logic                      unused_carry;
+    logic [SumBits-1:0] partial_q, partial;
 
     assign partial = term_first_beat ? '0 : partial_q;
-    assign {sum, unused_carry} = {partial, 1'b1}
-        + {SumBits'($signed(tree_sum)) ^ {SumBits{tree_negative}}, tree_negative};
+    mx_add #(
+      .Width(SumBits)
+    ) u_add (
+      .a_i    (partial),
+      .b_i    (SumBits'($signed(tree_sum)) ^ {SumBits{tree_negative}}),
+      .carry_i(tree_negative),
+      .sum_o  (sum)
+    );
     assign sum_negative = 1'b0;
     assign sum_valid    = term_valid && term_last_beat;
     assign term_ready   = !term_last_beat || sum_ready;

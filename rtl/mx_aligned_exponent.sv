@@ -6,13 +6,13 @@
 //
 // Combinational.
 module mx_aligned_exponent #(
-  parameter int ZeroExponent = mx_aligned_pkg::Lowest
+  parameter int ZeroExponent = mx_pkg::AlignedLowest
 ) (
   input  logic [31:0]                                    value_i,
-  output logic signed [mx_aligned_pkg::ExponentBits-1:0] exponent_o
+  output logic signed [mx_pkg::AlignedExponentBits-1:0] exponent_o
 );
 
-  localparam int ExponentBits = mx_aligned_pkg::ExponentBits;
+  localparam int ExponentBits = mx_pkg::AlignedExponentBits;
 
   logic is_normal, unused_sign;
 

@@ -48,8 +48,8 @@ module mx_aligned_finish #(
   input  logic [SumBits-1:0]                             sum_i,
   input  logic [DistanceBits-1:0]                        sum_distance_i,
   input  logic [31:0]                                    c_i,         // Float32 bits
-  input  logic signed [mx_aligned_pkg::ExponentBits-1:0] c_distance_i,
-  input  logic signed [mx_aligned_pkg::ExponentBits-1:0] exponent_i,
+  input  logic signed [mx_pkg::AlignedExponentBits-1:0] c_distance_i,
+  input  logic signed [mx_pkg::AlignedExponentBits-1:0] exponent_i,
 
   output logic [31:0]                                    running_o,
 
@@ -58,7 +58,7 @@ module mx_aligned_finish #(
   output logic [mx_pkg::number_bits(ResultFormat)-1:0]   result_o
 );
 
-  localparam int ExponentBits = mx_aligned_pkg::ExponentBits;
+  localparam int ExponentBits = mx_pkg::AlignedExponentBits;
   localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
 
   ////////////////////////

@@ -1,3 +1,16 @@
+// Align-and-truncate dot product whose terms are exact sums of InnerGroup products with the exponent
+// of their scales alone: mx_aligned with ScaleApply 1, where parameters, latency, handshake and reset
+// are described.
+//
+//   decode,  |1 exact sums,   |2 blocks of |3 align,   |4 add c |5 round |6    Chained = 0
+//   multiply |  sign and      |  a group   |  add                        |
+//            |  magnitude     |            |  and add c, round           |     Chained = 1
+//
+// A block needs no buffer with fewer lanes: its sums grow beat by beat. The terms of a group's blocks
+// but the last wait in registers; where a dot ends before, those that are not there are zero.
+//
+// Width: a term S * 2^(xa + xb) with S below 2^InnerBits grid units is below 2^AlignedBits in units of
+// 2^(E - F), for its exponent is at most E; a bit more for each doubling of the number of terms.
 module mx_aligned_group_dot #(
   parameter int AFormat = mx_pkg::E2M1,  // format ids of mx_pkg
   parameter int BFormat = mx_pkg::E2M1,
@@ -36,10 +49,10 @@ module mx_aligned_group_dot #(
   localparam int ABits = mx_pkg::element_bits(AFormat);
   localparam int BBits = mx_pkg::element_bits(BFormat);
   localparam int ProductBits = mx_pkg::product_bits(AFormat, BFormat);
-  localparam int PositionBits = mx_aligned_pkg::position_bits(AFormat, BFormat);
-  localparam int TermBits = mx_aligned_pkg::term_bits(AFormat, BFormat, AlignBits);
-  localparam int ExponentBits = mx_aligned_pkg::ExponentBits;
-  localparam int ScaleExponentBits = mx_aligned_pkg::ScaleExponentBits;
+  localparam int PositionBits = mx_pkg::aligned_position_bits(AFormat, BFormat);
+  localparam int TermBits = mx_pkg::aligned_term_bits(AFormat, BFormat, AlignBits);
+  localparam int ExponentBits = mx_pkg::AlignedExponentBits;
+  localparam int ScaleExponentBits = mx_pkg::AlignedScaleBits;
 
   localparam int BlockBeats = mx_pkg::BlockSize / Lanes;
   // Terms of a block, and those that one beat reaches.
@@ -59,15 +72,15 @@ module mx_aligned_group_dot #(
   localparam int AlignedBits = InnerBits + BelowBits;
   localparam int DistanceBits = $clog2(AlignedBits + 1);
   localparam int SumBits = AlignedBits + $clog2(Terms) + 1;
-  localparam int TotalBits = (AccInAlign != 0)
-      ? ((SumBits > AlignBits + 2) ? SumBits : AlignBits + 2) + 1 : mx_aligned_pkg::late_bits(SumBits);
+  localparam int AddBits = ((SumBits > AlignBits + 2) ? SumBits : AlignBits + 2) + 1;
+  localparam int TotalBits = (AccInAlign != 0) ? AddBits : mx_pkg::aligned_late_bits(SumBits);
 
-  localparam int ZeroExponent = (HasExpFloor != 0) ? ExpFloor : mx_aligned_pkg::Lowest;
+  localparam int ZeroExponent = (HasExpFloor != 0) ? ExpFloor : mx_pkg::AlignedLowest;
   localparam int LeastProduct = -2 * mx_pkg::ScaleBias;
   localparam int LeastExponent = (HasExpFloor != 0) ? ExpFloor : LeastProduct;
   localparam int LowestTotal = ((LeastExponent < -126) ? LeastExponent : -126) - AlignBits;
   localparam int LowestExponent = (AccInAlign != 0)
-      ? LowestTotal : mx_aligned_pkg::lowest_late(LeastProduct - AlignBits, SumBits);
+      ? LowestTotal : mx_pkg::aligned_lowest_late(LeastProduct - AlignBits, SumBits);
 
   localparam int CutProducts = (Depth >= ((Chained != 0) ? 4 : 4)) ? 1 : 0;
   localparam int CutSums     = (Depth >= ((Chained != 0) ? 3 : 1)) ? 1 : 0;
@@ -209,7 +222,17 @@ module mx_aligned_group_dot #(
 
       logic               is_first, is_met;
       logic [InnerBits:0] old_sum, new_sum;
-      logic               old_nonzero, unused_carry;
+      logic               old_nonzero;
+
+      mx_add #(
+        .Width(InnerBits + 1)
+      ) u_add (
+        .a_i    (old_sum),
+        .b_i    ((InnerBits+1)'($signed(tree_sums[Tree*TreeBits +: TreeBits]))
+                 ^ {InnerBits+1{tree_negative[Tree]}}),
+        .carry_i(tree_negative[Tree]),
+        .sum_o  (new_sum)
+      );
 
       always_comb begin
         is_first    = beat_q == BeatCountBits'(First);
@@ -217,9 +240,6 @@ module mx_aligned_group_dot #(
             && beat_q <= BeatCountBits'(First + TermBeats - 1);
         old_sum     = is_first ? '0 : sums_q[t*(InnerBits+1) +: InnerBits+1];
         old_nonzero = !is_first && nonzero_q[t];
-        {new_sum, unused_carry} = {old_sum, 1'b1}
-            + {(InnerBits+1)'($signed(tree_sums[Tree*TreeBits +: TreeBits]))
-               ^ {InnerBits+1{tree_negative[Tree]}}, tree_negative[Tree]};
         if (is_met) begin
           block_sums[t*(InnerBits+1) +: InnerBits+1] = new_sum;
           block_nonzero[t] = old_nonzero || (|product_nonzero[Tree*TreeLanes +: TreeLanes]);
@@ -367,7 +387,7 @@ module mx_aligned_group_dot #(
   logic signed [ExponentBits-1:0]      bound;
 
   always_comb begin
-    bound    = ExponentBits'(mx_aligned_pkg::Lowest);
+    bound    = ExponentBits'(mx_pkg::AlignedLowest);
     any_zero = 1'b0;
     for (int k = 0; k < Blocks; k++) begin
       block_exponent = group_blocks[k*BlockBits +: ScaleExponentBits];

@@ -26,8 +26,8 @@ module mx_aligned_lane #(
   input  logic [mx_pkg::element_bits(BFormat)-1:0]             b_code_i,
   output logic                                                 negative_o,
   output logic [mx_pkg::product_bits(AFormat, BFormat)-1:0]    magnitude_o,
-  output logic [mx_aligned_pkg::position_bits(AFormat, BFormat)-1:0] offset_o,
-  output logic [mx_aligned_pkg::position_bits(AFormat, BFormat)-1:0] exponent_o,
+  output logic [mx_pkg::aligned_position_bits(AFormat, BFormat)-1:0] offset_o,
+  output logic [mx_pkg::aligned_position_bits(AFormat, BFormat)-1:0] exponent_o,
   output logic                                                 is_zero_o,
   output logic                                                 is_nan_o,
   output logic                                                 is_positive_inf_o,
@@ -35,7 +35,7 @@ module mx_aligned_lane #(
 );
 
   localparam int ProductBits = mx_pkg::product_bits(AFormat, BFormat);
-  localparam int PositionBits = mx_aligned_pkg::position_bits(AFormat, BFormat);
+  localparam int PositionBits = mx_pkg::aligned_position_bits(AFormat, BFormat);
 
   logic                                         a_negative, b_negative;
   logic [mx_pkg::significand_bits(AFormat)-1:0] a_significand;
@@ -73,35 +73,66 @@ module mx_aligned_lane #(
     .is_zero_o    (b_is_zero)
   );
 
-  // Place of the leading one of an INT8 magnitude.
-  logic [2:0] a_leading, b_leading;
+  logic [mx_pkg::significand_bits(AFormat)+mx_pkg::significand_bits(BFormat)-1:0] product;
 
-  always_comb begin
-    a_leading = 3'd0;
-    b_leading = 3'd0;
-    for (int i = 1; i < mx_pkg::significand_bits(AFormat); i++) begin
-      if (a_significand[i]) a_leading = 3'(i);
+  mx_multiply #(
+    .ABits(mx_pkg::significand_bits(AFormat)),
+    .BBits(mx_pkg::significand_bits(BFormat))
+  ) u_multiply (
+    .a_i      (a_significand),
+    .b_i      (b_significand),
+    .product_o(product)
+  );
+
+  // What an operand adds to the exponent: its field, or the place of the leading one of INT8.
+  logic [2:0]              a_leading, b_leading;
+  logic [PositionBits-1:0] a_exponent, b_exponent;
+
+  if (mx_pkg::is_integer(AFormat) != 0) begin : gen_a_integer
+    always_comb begin
+      casez (a_significand)
+        8'b1???_????: a_leading = 3'd7;
+        8'b01??_????: a_leading = 3'd6;
+        8'b001?_????: a_leading = 3'd5;
+        8'b0001_????: a_leading = 3'd4;
+        8'b0000_1???: a_leading = 3'd3;
+        8'b0000_01??: a_leading = 3'd2;
+        8'b0000_001?: a_leading = 3'd1;
+        default:      a_leading = 3'd0;
+      endcase
     end
-    for (int i = 1; i < mx_pkg::significand_bits(BFormat); i++) begin
-      if (b_significand[i]) b_leading = 3'(i);
-    end
+    assign a_exponent = PositionBits'(a_leading);
+  end else begin : gen_a_float
+    assign a_leading  = 3'd0;
+    assign a_exponent = PositionBits'(a_field);
   end
 
-  logic [PositionBits-1:0] exponent;
-
-  always_comb begin
-    negative_o  = a_negative ^ b_negative;
-    magnitude_o = ProductBits'(a_significand) * ProductBits'(b_significand);
-    offset_o    = PositionBits'(a_field) + PositionBits'(b_field);
-    exponent    = ((mx_pkg::is_integer(AFormat) != 0) ? PositionBits'(a_leading)
-                                                      : PositionBits'(a_field))
-                + ((mx_pkg::is_integer(BFormat) != 0) ? PositionBits'(b_leading)
-                                                      : PositionBits'(b_field));
-    is_zero_o   = a_is_zero || b_is_zero;
-    exponent_o  = is_zero_o ? '0 : exponent;
-    is_nan_o          = a_is_nan || b_is_nan || (a_is_inf && b_is_zero) || (a_is_zero && b_is_inf);
-    is_positive_inf_o = (a_is_inf || b_is_inf) && !negative_o;
-    is_negative_inf_o = (a_is_inf || b_is_inf) && negative_o;
+  if (mx_pkg::is_integer(BFormat) != 0) begin : gen_b_integer
+    always_comb begin
+      casez (b_significand)
+        8'b1???_????: b_leading = 3'd7;
+        8'b01??_????: b_leading = 3'd6;
+        8'b001?_????: b_leading = 3'd5;
+        8'b0001_????: b_leading = 3'd4;
+        8'b0000_1???: b_leading = 3'd3;
+        8'b0000_01??: b_leading = 3'd2;
+        8'b0000_001?: b_leading = 3'd1;
+        default:      b_leading = 3'd0;
+      endcase
+    end
+    assign b_exponent = PositionBits'(b_leading);
+  end else begin : gen_b_float
+    assign b_leading  = 3'd0;
+    assign b_exponent = PositionBits'(b_field);
   end
+
+  assign negative_o  = a_negative ^ b_negative;
+  assign magnitude_o = ProductBits'(product);
+  assign offset_o    = PositionBits'(a_field) + PositionBits'(b_field);
+  assign is_zero_o   = a_is_zero || b_is_zero;
+  assign exponent_o  = is_zero_o ? '0 : a_exponent + b_exponent;
+  assign is_nan_o    = a_is_nan || b_is_nan || (a_is_inf && b_is_zero) || (a_is_zero && b_is_inf);
+  assign is_positive_inf_o = (a_is_inf || b_is_inf) && !negative_o;
+  assign is_negative_inf_o = (a_is_inf || b_is_inf) && negative_o;
 
 endmodule

@@ -18,16 +18,16 @@ module mx_aligned_late_add #(
 ) (
   input  logic                                           sum_negative_i,
   input  logic [SumBits-1:0]                             sum_i,
-  input  logic signed [mx_aligned_pkg::ExponentBits-1:0] sum_exponent_i,
+  input  logic signed [mx_pkg::AlignedExponentBits-1:0] sum_exponent_i,
   input  logic [31:0]                                    c_i,
   output logic                                           sign_o,
-  output logic [mx_aligned_pkg::late_bits(SumBits)-1:0]  magnitude_o,
+  output logic [mx_pkg::aligned_late_bits(SumBits)-1:0]  magnitude_o,
   output logic                                           increment_o,
-  output logic signed [mx_aligned_pkg::ExponentBits-1:0] exponent_o
+  output logic signed [mx_pkg::AlignedExponentBits-1:0] exponent_o
 );
 
-  localparam int ExponentBits = mx_aligned_pkg::ExponentBits;
-  localparam int Bits = mx_aligned_pkg::late_bits(SumBits);
+  localparam int ExponentBits = mx_pkg::AlignedExponentBits;
+  localparam int Bits = mx_pkg::aligned_late_bits(SumBits);
   localparam int BelowBits = 26;
   localparam int LostBits = 25;  // a c shifted by nothing lies in them
   localparam int LargestShift = LostBits + BelowBits + SumBits - 1 + 2;
@@ -42,7 +42,7 @@ module mx_aligned_late_add #(
   logic [ShiftBits-1:0]             shift;
   logic [Bits+LostBits-1:0]         shifted;
   logic [Bits:0]                    sum, c, total;
-  logic                             differ, unused_carry;
+  logic                             differ;
 
   assign c_is_normal = c_i[30:23] != 8'd0;
   assign c_exponent  = $signed({3'd0, c_i[30:24], c_i[23] || !c_is_normal})
@@ -74,10 +74,19 @@ module mx_aligned_late_add #(
     c[0]    = c[0] || shifted[LostBits-1:0] != '0;
     sum     = (Bits+1)'($signed(sum_i)) << BelowBits;
     differ  = sum_negative_i ^ c_i[31];
-    {total, unused_carry} = {sum, 1'b1} + {c ^ {Bits+1{differ}}, differ};
-    increment_o = total[Bits];
-    sign_o      = total[Bits] ^ sum_negative_i;
-    magnitude_o = total[Bits] ? ~total[Bits-1:0] : total[Bits-1:0];
   end
+
+  mx_add #(
+    .Width(Bits + 1)
+  ) u_add (
+    .a_i    (sum),
+    .b_i    (c ^ {Bits+1{differ}}),
+    .carry_i(differ),
+    .sum_o  (total)
+  );
+
+  assign increment_o = total[Bits];
+  assign sign_o      = total[Bits] ^ sum_negative_i;
+  assign magnitude_o = total[Bits] ? ~total[Bits-1:0] : total[Bits-1:0];
 
 endmodule

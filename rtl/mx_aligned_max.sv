@@ -24,14 +24,14 @@ module mx_aligned_max #(
 
     end else begin : gen_compare
 
-      logic [Width-1:0] left, right;
+      for (genvar n = 0; n < Nodes; n++) begin : gen_node
 
-      always_comb begin
-        for (int n = 0; n < Nodes; n++) begin
-          left  = gen_level[l-1].nodes[(2*n)*Width +: Width];
-          right = gen_level[l-1].nodes[(2*n+1)*Width +: Width];
-          nodes[n*Width +: Width] = (left > right) ? left : right;
-        end
+        logic [Width-1:0] left, right;
+
+        assign left  = gen_level[l-1].nodes[(2*n)*Width +: Width];
+        assign right = gen_level[l-1].nodes[(2*n+1)*Width +: Width];
+        assign nodes[n*Width +: Width] = (left > right) ? left : right;
+
       end
 
     end

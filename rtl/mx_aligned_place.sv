@@ -7,7 +7,7 @@
 // The first is the exact product in units of the last bit that any product has; the second is the
 // product in units of 2^(E - F) with E the exponent at position largest_i, the largest of the group.
 //
-// Width: term_bits of mx_aligned_pkg. The offset of a zero product may be above largest_i; what it
+// Width: aligned_term_bits of mx_pkg. The offset of a zero product may be above largest_i; what it
 // is shifted by then does not matter.
 //
 // Combinational.
@@ -17,19 +17,19 @@ module mx_aligned_place #(
   parameter int AlignBits = 25           // F
 ) (
   input  logic [mx_pkg::product_bits(AFormat, BFormat)-1:0]                 magnitude_i,
-  input  logic [mx_aligned_pkg::position_bits(AFormat, BFormat)-1:0]        offset_i,
-  input  logic [mx_aligned_pkg::position_bits(AFormat, BFormat)-1:0]        largest_i,
-  output logic [mx_aligned_pkg::term_bits(AFormat, BFormat, AlignBits)-1:0] term_o
+  input  logic [mx_pkg::aligned_position_bits(AFormat, BFormat)-1:0]        offset_i,
+  input  logic [mx_pkg::aligned_position_bits(AFormat, BFormat)-1:0]        largest_i,
+  output logic [mx_pkg::aligned_term_bits(AFormat, BFormat, AlignBits)-1:0] term_o
 );
 
   localparam int ProductBits = mx_pkg::product_bits(AFormat, BFormat);
-  localparam int PositionBits = mx_aligned_pkg::position_bits(AFormat, BFormat);
-  localparam int TermBits = mx_aligned_pkg::term_bits(AFormat, BFormat, AlignBits);
-  localparam int FractionBits = mx_aligned_pkg::fraction_bits(AFormat, BFormat);
+  localparam int PositionBits = mx_pkg::aligned_position_bits(AFormat, BFormat);
+  localparam int TermBits = mx_pkg::aligned_term_bits(AFormat, BFormat, AlignBits);
+  localparam int FractionBits = mx_pkg::aligned_fraction_bits(AFormat, BFormat);
 
-  if (mx_aligned_pkg::is_fixed(AFormat, BFormat, AlignBits) != 0) begin : gen_fixed
+  if (mx_pkg::aligned_is_fixed(AFormat, BFormat, AlignBits) != 0) begin : gen_fixed
 
-    localparam int Bias = mx_aligned_pkg::bias(AFormat, BFormat);
+    localparam int Bias = mx_pkg::aligned_bias(AFormat, BFormat);
 
     logic unused_largest;
     assign unused_largest = ^largest_i;

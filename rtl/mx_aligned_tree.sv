@@ -41,20 +41,25 @@ module mx_aligned_tree #(
 
     end else begin : gen_add
 
-      logic signed [Bits-2:0] left, right;
-      logic                   differ;
-      logic                   unused_carry;
+      for (genvar n = 0; n < Nodes; n++) begin : gen_node
 
-      always_comb begin
-        for (int n = 0; n < Nodes; n++) begin
-          left   = gen_level[l-1].nodes[(2*n)*(Bits-1) +: Bits-1];
-          right  = gen_level[l-1].nodes[(2*n+1)*(Bits-1) +: Bits-1];
-          differ = gen_level[l-1].signs[2*n] ^ gen_level[l-1].signs[2*n+1];
-          signs[n] = gen_level[l-1].signs[2*n];
-          // One more bit below carries the difference into the sum.
-          {nodes[n*Bits +: Bits], unused_carry} =
-              {Bits'(left), 1'b1} + {Bits'(right) ^ {Bits{differ}}, differ};
-        end
+        logic [Bits-1:0] left, right;
+        logic            differ;
+
+        assign left     = Bits'($signed(gen_level[l-1].nodes[(2*n)*(Bits-1) +: Bits-1]));
+        assign right    = Bits'($signed(gen_level[l-1].nodes[(2*n+1)*(Bits-1) +: Bits-1]));
+        assign differ   = gen_level[l-1].signs[2*n] ^ gen_level[l-1].signs[2*n+1];
+        assign signs[n] = gen_level[l-1].signs[2*n];
+
+        mx_add #(
+          .Width(Bits)
+        ) u_add (
+          .a_i    (left),
+          .b_i    (right ^ {Bits{differ}}),
+          .carry_i(differ),
+          .sum_o  (nodes[n*Bits +: Bits])
+        );
+
       end
 
     end
