@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim waves sv-bench synth docs silicon mmasim test exhaustive lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -37,11 +37,38 @@ sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL ag
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--vector,VECTOR) $(if $(CLASSES),--classes)
 
+sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
+## SIM=icarus|verilator   simulator (default icarus)
+## FORMATS=, RULE= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the set
+	@$(BIN)/python -m flows.sv_bench $(call option,--sim,SIM) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED)
+
+waves: $(VENV)/.sim iverilog  ## play one vector alone and keep its waves, with a layout for GTKWave, in build/waves
+## VECTOR=N               number of the vector, as a report of `make sim` names it
+## UNIT=, FORMATS= ...    what names the configuration in `make sim`; COUNT=, SEED=, INPUT= the set
+	@$(BIN)/python -m flows.waves $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) \
+	  $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--vector,VECTOR)
+
+synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; what stands in docs/synthesis.json is not done again
+## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
+## UNIT=LIST, ONLY=TEXT   units; parameter sets whose name or title holds this (default all)
+## KINDS=LIST             of xc7,gates,ecp5 (default all)
+## LIMIT=N, JOBS=N        seconds a measurement (default 900), processes (default 2)
+	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
+	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
+
+docs: $(VENV)/.sim  ## write the datasheets in docs/units and docs/synthesis.md from headers, descriptions and figures
+	@$(BIN)/python -m flows.datasheets.run
+
 silicon: $(VENV)/.sim  ## replay results recorded from silicon through the model; every bit must match
 ## RECORDINGS=DIR         a folder with further recordings, of the layout in silicon/recordings.py
 	@$(BIN)/python -m silicon $(call option,--recordings,RECORDINGS)
 
-mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all its instructions (an hour)
+mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all its instructions (minutes)
 ## COUNT=N                dot products an instruction (default 100000)
 ## ONLY=TEXT              instructions or rules whose name holds this
 	@PATH=$(BIN):$$PATH $(BIN)/python -m silicon.simulators $(call option,--count,COUNT) $(call option,--only,ONLY)
@@ -66,6 +93,11 @@ clean:  ## remove build/ and .venv
 $(VENV)/.sim: pyproject.toml | $(BIN)/python
 	@test -e $(VENV)/.test && test $(VENV)/.test -nt pyproject.toml || \
 	  { echo "installing the packages of extra 'sim' into $(VENV) ..." && $(BIN)/pip install -qq --disable-pip-version-check -e '.[sim]'; }
+	@touch $@
+
+$(VENV)/.synth: pyproject.toml $(VENV)/.sim | $(BIN)/python
+	@echo "installing the packages of extra 'synth' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[synth]'
 	@touch $@
 
 $(VENV)/.silicon: pyproject.toml | $(BIN)/python

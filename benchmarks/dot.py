@@ -1,8 +1,9 @@
 """Time dot and matrix products under accumulation rules: `python -m benchmarks.dot --help`.
 
 Matrix products under the rules of exact block sums are compared with numpy's Float32 matrix product of the
-same size, the rule of Hopper with `chain_gemm` of mmaemu where that is installed. Contenders take turns, a
-ratio is the median over the rounds of two times of the same round, and times are processor times.
+same size, the rule of Hopper with `chain_gemm` of mmaemu, and it and that of Blackwell with mmasim, where those are
+installed (pip install mmaemu==0.1.0 mmasim==2.1.1). Contenders take turns, a ratio is the median over the rounds of two
+times of the same round, and times are processor times of one thread.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import refmodel as mx
+from refmodel.blocks import Blocks
 from refmodel.cli.common import print_table
 from refmodel.formats import OCP_FORMATS
-from refmodel.operands import Elements
+from refmodel.operands import Elements, Operand
 
 Work = Callable[[], object]
 
@@ -86,27 +91,43 @@ def exact_rows(size: int, rounds: int) -> list[tuple[str, int, int, str, int, st
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Somebody's work: who, how many blocks of 32 it adds up, and the work."""
+
+    who: str
+    blocks: int
+    work: Work
+
+
 def machine_rows(rounds: int) -> list[tuple[str, str, str, str, str]]:
     """Time rules of machines, and who else can follow them."""
     rng = np.random.default_rng(2)
     rows = []
-    hopper, blackwell = "nv_hopper_fp8_fast", "nv_mxf8f6f4"
-    for rule, draw in ((hopper, random_elements), (blackwell, partial(random_blocks, "mxfp8_e4m3"))):
+    draws: dict[str, Callable[[int, int, np.random.Generator], Operand]] = {
+        "nv_hopper_fp8_fast": random_elements,
+        "nv_mxf8f6f4": partial(random_blocks, "mxfp8_e4m3"),
+    }
+    for rule, draw in draws.items():
         a, b = (draw(1 << 15, 128, rng) for _ in "ab")
-        (taken,) = _times([partial(mx.dot, a, b, rule)], rounds)
-        rows.append((rule, "dot", "refmodel", _speed((1 << 15) * 4, taken), ""))
         p, q = (draw(256, 1024, rng) for _ in "ab")
-        works: list[Work] = [partial(mx.matmul, p, q, rule)]
-        if isinstance(p, Elements) and isinstance(q, Elements):
-            works += filter(None, [chain_gemm(p, q)])
-        times = _times(works, rounds)
-        for who, taken in zip(("refmodel", "mmaemu"), times, strict=False):
-            faster = "" if taken is times[0] else f"{_ratio(taken, times[0]):.1f}"
-            rows.append((rule, "matmul", who, _speed(256 * 256 * 32, taken), faster))
+        ours = {
+            "dot": Contender("refmodel", (1 << 15) * 4, partial(mx.dot, a, b, rule)),
+            "matmul": Contender("refmodel", 256 * 256 * 32, partial(mx.matmul, p, q, rule)),
+        }
+        others = [chain_gemm(p, q)] if isinstance(p, Elements) and isinstance(q, Elements) else []
+        others.append(mmasim_instruction(p, q))
+        contenders = [*ours.values(), *filter(None, others)]
+        times = _times([each.work for each in contenders], rounds)
+        seconds = [[t / each.blocks for t in own] for each, own in zip(contenders, times, strict=True)]
+        for number, (each, own) in enumerate(zip(contenders, seconds, strict=True)):
+            what = list(ours)[number] if number < len(ours) else "matmul"
+            faster = f"{_ratio(own, seconds[1]):.1f}" if number >= len(ours) else ""
+            rows.append((rule, what, each.who, f"{1e-6 / statistics.median(own):.2f}", faster))
     return rows
 
 
-def chain_gemm(a: Elements, b: Elements) -> Work | None:
+def chain_gemm(a: Elements, b: Elements) -> Contender | None:
     """Return mmaemu's product of the same codes under its model of the H100; None if it is not installed."""
     try:
         torch, chain = importlib.import_module("torch"), importlib.import_module("mmaemu.model.chain")
@@ -114,7 +135,32 @@ def chain_gemm(a: Elements, b: Elements) -> Work | None:
         return None
     torch.set_num_threads(1)
     x, y = torch.from_numpy(a.codes), torch.from_numpy(b.codes)
-    return lambda: chain.chain_gemm(x, y, fmt_a="e4m3", fmt_b="e4m3", preset="hopper")
+    blocks = a.codes.shape[0] * b.codes.shape[0] * a.codes.shape[1] // 32
+    work = partial(chain.chain_gemm, x, y, fmt_a="e4m3", fmt_b="e4m3", preset="hopper")
+    return Contender("mmaemu chain_gemm", blocks, work)
+
+
+def mmasim_instruction(a: Operand, b: Operand) -> Contender | None:
+    """Return mmasim's widest instruction for the rule, on the first codes of *a* and *b*; None if not installed."""
+    try:
+        torch, nv = importlib.import_module("torch"), importlib.import_module("mmasim.nv_ptx")
+    except ImportError:
+        return None
+    torch.set_num_threads(1)
+
+    def tensor(codes: NDArray[np.uint8], kind: str) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(codes)).view(getattr(torch, kind))
+
+    if isinstance(a, Blocks) and isinstance(b, Blocks):
+        name = "m128n256k32.kind::mxf8f6f4.block32.f32.e4m3.e4m3.ue8m0"
+        unit, m = nv.TCGen05MMABlockScale("Blackwell", name), 128
+        codes = a.codes[:m, 0], b.codes[:, 0].T
+        scales = tuple(tensor(s, "float8_e8m0fnu") for s in (a.scales[:m, :1], b.scales[:, :1].T))
+    else:
+        unit, m, scales = nv.WGMMA("Hopper", "m64n256k32.f32.e4m3.e4m3"), 64, ()
+        codes = a.codes[:m, :32], b.codes[:, :32].T
+    x, y = (tensor(each, "float8_e4m3fn") for each in codes)
+    return Contender("mmasim", m * 256, partial(unit, x, y, torch.zeros(m, 256), *scales))
 
 
 def memory_rows(size: int) -> list[tuple[str, str, str]]:
@@ -151,10 +197,6 @@ def _ms(times: Sequence[float]) -> int:
 
 def _ratio(times: Sequence[float], base: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(times, base, strict=True))
-
-
-def _speed(blocks: int, times: Sequence[float]) -> str:
-    return f"{blocks / statistics.median(times) / 1e6:.2f}"
 
 
 if __name__ == "__main__":

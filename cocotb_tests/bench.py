@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,7 +73,7 @@ def session(dut: Any) -> Session:
         scoreboard.unfit += unfit
         scoreboard.write(Path(settings.result))
         raise AssertionError("the design does not fit its description")
-    planes = items.planes(description, configuration)
+    planes = _planes(items, description, configuration)
     widths = {port: len(getattr(dut, port)) for port in description.port_widths(configuration)}
     inputs = port_bits(description, configuration, planes.inputs, widths)
     inputs |= _garbage(description, planes, inputs, widths)
@@ -118,6 +119,24 @@ def misfits(dut: Any, description: Description, configuration: Configuration) ->
     return sentences
 
 
+def _planes(items: Items, description: Description, configuration: Configuration) -> Planes:
+    """Return what the ports of the design carry, ends of packets included."""
+    planes = items.planes(description, configuration)
+    inputs, outputs = dict(planes.inputs), dict(planes.outputs)
+    ends = np.ones((items.count, 1), np.uint8)  # a result that is the end of a run is a packet
+    if "packet_end" in description.ports:
+        ends = np.random.Generator(np.random.PCG64(_GARBAGE_SEED)).integers(0, 2, ends.shape, np.uint8)
+        # The last beat of an item is where its packet may end.
+        inputs["packet_end"] = np.zeros((int(planes.bounds[-1]), 1), np.uint8)
+        inputs["packet_end"][planes.bounds[1:] - 1] = ends
+    outputs["result_packet_end"] = ends
+    return Planes(
+        {role: codes for role, codes in inputs.items() if role in description.ports},
+        planes.bounds,
+        {role: codes for role, codes in outputs.items() if role in description.ports},
+    )
+
+
 def _garbage(
     description: Description, planes: Planes, inputs: dict[str, Bits], widths: dict[str, int]
 ) -> dict[str, Bits]:
@@ -146,7 +165,7 @@ def _codes(
     for role, place in description.ports.items():
         shape = description.shape(role, configuration)
         if place.port in values and shape is not None:
-            codes[role] = unpack(values[place.port], place, shape)
+            codes[role] = unpack(values[place.port] >> description.low(role, configuration), place, shape)
     return codes
 
 
@@ -161,9 +180,11 @@ class StreamBench:
         self.stimulus, self.scoreboard = shared.stimulus, shared.scoreboard
         self.handshake = self.description.handshake
         self._dut = dut
-        self._clock, self._reset = getattr(dut, self.description.clock), getattr(dut, self.description.reset.port)
-        self._edge = RisingEdge(self._clock)
+        self.clock, self.reset_pin = getattr(dut, self.description.clock), getattr(dut, self.description.reset.port)
+        self.result_ports = shared.results
+        self._edge = RisingEdge(self.clock)
         self.driver = StreamDriver(dut, self.description, shared.stimulus.ports)
+        self._results = shared.results
         self.monitor = StreamMonitor(dut, self.description, shared.results)
         self._out_valid, self._out_ready = (
             getattr(dut, name) for name in (self.handshake.out_valid, self.handshake.out_ready)
@@ -171,19 +192,24 @@ class StreamBench:
         self._in_reset = Logic(1 if self.description.reset.active == "high" else 0)
         self._problems_before = self.scoreboard.problems
 
-    async def start(self) -> None:
-        """Start the clock and reset the DUT."""
+    async def start(self, *, drive: bool = True) -> None:
+        """Start the clock and reset the DUT; without *drive*, with nothing on the ports of both streams."""
         for port, value in self.description.ties.items():
             handle = getattr(self._dut, port)
             handle.value = LogicArray.from_unsigned(value, len(handle))
-        self._reset.value = self._in_reset
-        self.driver.idle()
-        Clock(self._clock, PERIOD_NS, unit="ns").start()
-        await self.reset(RESET_CYCLES)
+        self.reset_pin.value = self._in_reset
+        if drive:
+            self.driver.idle()
+        Clock(self.clock, PERIOD_NS, unit="ns").start()
+        if drive:
+            await self.reset(RESET_CYCLES)
+        else:
+            await self._cycles(RESET_CYCLES)
+            self.reset_pin.value = ~self._in_reset
 
     async def reset(self, cycles: int) -> None:
         """Hold the reset for *cycles* (>= 2) rising edges, with nothing offered and nothing taken."""
-        self._reset.value = self._in_reset
+        self.reset_pin.value = self._in_reset
         self._out_ready.value = 0
         self.driver.idle()
         for _ in range(cycles):
@@ -193,7 +219,7 @@ class StreamBench:
             self.scoreboard.fail(
                 f"reset: {self.handshake.out_valid} is {valid} in reset; it must be 0 after one clock edge"
             )
-        self._reset.value = ~self._in_reset
+        self.reset_pin.value = ~self._in_reset
 
     async def play(self, items: NDArray[np.int64], scenario: Scenario) -> int:
         """Play *items* through the DUT from its present state, and let the scoreboard judge every result.
@@ -210,6 +236,18 @@ class StreamBench:
         """Play *items* for so many clock cycles only; the results until then are judged."""
         await self._play(items, scenario, cut_after=cycles)
 
+    async def collect(self) -> list[dict[str, list[int]]]:
+        """Play every item at full rate, and return the codes of each result by role, unjudged.
+
+        Raises:
+            ProtocolError: If the stream breaks, or a result has bits that are neither 0 nor 1.
+        """
+        results, failure, _ = await self._stream(np.arange(self.stimulus.items), FULL_RATE, cut_after=None)
+        if failure:
+            raise ProtocolError(failure)
+        widths = {port: len(getattr(self._dut, port)) for port in self._results}
+        return [_codes(self.description, self.configuration, self._results, widths, row) for row in results]
+
     async def watch(self, cycles: int) -> int:
         """Offer nothing, take everything, and return how many results came in so many clock cycles."""
         self.monitor.start(0, FULL_RATE.take.cycles(""))
@@ -225,6 +263,16 @@ class StreamBench:
         if not self.monitor.results:
             return None
         return round((self.monitor.completed_at - self.driver.sent_at) / PERIOD_NS)
+
+    def judge(
+        self, items: NDArray[np.int64], results: Sequence[Mapping[str, int]], scenario: str, seconds: float
+    ) -> None:
+        """Let the scoreboard judge results that came another way: by result port, the value of each."""
+        sizes = {port: -(-len(getattr(self._dut, port)) // 32) * 4 for port in self.result_ports}
+        rows = [result[port].to_bytes(size, "little") for result in results for port, size in sizes.items()]
+        seen = np.frombuffer(b"".join(rows), "<u4").astype(np.uint32).reshape(len(results), -1)
+        for item, wrong in self.scoreboard.compare(items, seen, scenario, seconds):
+            self.scoreboard.explain(item, wrong, None)
 
     def finish(self) -> None:
         """Write the tally, and fail the test if the scoreboard found anything in it."""

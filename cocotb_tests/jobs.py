@@ -18,6 +18,8 @@ from refmodel.errors import DescriptionError
 ROOT = Path(__file__).resolve().parent.parent
 
 _LONGEST_NAME = 100
+_AXI_TESTS = "cocotb_tests.axi_tests"  # not imported here: it needs a package that the other designs do not
+_AXI_TEST_COUNT = 3
 
 
 def described_units() -> dict[str, Description]:
@@ -69,11 +71,13 @@ class Bench:
         sim: Name of the simulator, after `simulators.prepare`.
         version: What that returned.
         build_root: Directory for builds, logs and results.
+        waves: Whether every simulation leaves its signals in TOP.fst beside its build; Icarus only.
     """
 
     sim: str
     version: str
     build_root: Path
+    waves: bool = False
 
     def build(self, description: Description, configuration: Configuration) -> Path:
         """Build the design for a configuration if need be, and return the directory.
@@ -94,7 +98,8 @@ class Bench:
         if len(name) > _LONGEST_NAME:
             name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
         directory = self.build_root / self.sim / name
-        simulators.build(self.sim, self.version, simulators.Job(description.design, ports, parameters), directory)
+        job = simulators.Job(description.design, ports, parameters, self.waves)
+        simulators.build(self.sim, self.version, job, directory)
         return directory
 
     def simulate(
@@ -117,7 +122,11 @@ class Bench:
         """
         items = FAMILIES[description.operation.name].read(configuration, directory).count
         build_directory = self.build(description, configuration)
-        tests = stream_tests if vector is None else replay_tests
+        modules = {stream_tests.__name__: stream_tests.TESTS}
+        if description.handshake.protocol == "axi4_stream":
+            modules[_AXI_TESTS] = _AXI_TEST_COUNT
+        if vector is not None:
+            modules = {replay_tests.__name__: replay_tests.TESTS}
         run_directory = build_directory / f"run-{hashlib.sha256(configuration.name.encode()).hexdigest()[:12]}"
         run_directory.mkdir(exist_ok=True)
         result, log = run_directory / "result.json", run_directory / "sim.log"
@@ -127,12 +136,12 @@ class Bench:
             vector,
         )  # fmt: skip
         xml = simulators.run(
-            self.sim, top=description.design.top, test_module=test_module or tests.__name__,
+            self.sim, top=description.design.top, test_module=test_module or ",".join(modules),
             build_directory=build_directory, run_directory=run_directory, seed=seed,
-            environment=settings.environment(), log=log,
+            environment=settings.environment(), log=log, waves=self.waves,
         )  # fmt: skip
         vectors = items if vector is None else 1
-        return judge(Outcome(description, configuration, vectors), tests.TESTS, xml, result, log)
+        return judge(Outcome(description, configuration, vectors), sum(modules.values()), xml, result, log)
 
 
 def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outcome:
@@ -157,7 +166,7 @@ def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outco
     except OSError:
         if ran != tests:
             failures.append(f"{ran} of {tests} tests ran; see {log}")
-        failures.append(f"the bench left no result: {_reason(xml, log)}")
+        failures.append(f"the bench left no result: {reason_of(xml, log)}")
         return Outcome(job.description, job.configuration, job.vectors, failures=failures)
     if bench.unfit:
         raise DescriptionError(f"{job.description.file}: {'; '.join(bench.unfit)}")
@@ -166,16 +175,16 @@ def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outco
     if bench.compared != job.vectors:
         failures.append(f"{bench.compared:,} of {job.vectors:,} vectors were compared")
     if failed and not (bench.mismatches or bench.failures):
-        failures.append(f"{failed} tests failed: {_reason(xml, log)}")
+        failures.append(f"{failed} tests failed: {reason_of(xml, log)}")
     return Outcome(
         job.description, job.configuration, job.vectors, bench.mismatches, bench.classes, bench.comparisons,
         bench.seconds, bench.reports, [*bench.failures, *failures],
     )  # fmt: skip
 
 
-def _reason(xml: Path, log: Path) -> str:
+def reason_of(xml: Path, log: Path) -> str:
     """What the first failed test says, and where the log is."""
     if xml.is_file():
         for failure in ElementTree.parse(xml).getroot().iter("failure"):
-            return f"{failure.get('error_type', '')} {failure.get('error_msg', '')}; see {log}"
+            return f"{failure.get('type', '')}: {failure.get('message', '')}; see {log}"
     return f"see {log}"

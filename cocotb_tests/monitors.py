@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cocotb_tests.protocol import ProtocolError
 from refmodel.conformance import Description
 
-Seen: TypeAlias = tuple[LogicArray, ...]
+Seen: TypeAlias = tuple[LogicArray | Logic, ...]
 """A result as read: the value of every result port."""
 
 ZERO, ONE = Logic(0), Logic(1)
@@ -112,7 +112,7 @@ class StreamMonitor:
         rows, unknown = [], None
         for index, result in enumerate(self.results):
             try:
-                values = [value.to_unsigned() for value in result]
+                values = [_unsigned(value) for value in result]
             except ValueError:
                 name, value = next(each for each in zip(self._names, result, strict=True) if not each[1].is_resolvable)
                 unknown = f"{name} is {value} in result {index} of this stream; every bit must be 0 or 1"
@@ -122,6 +122,17 @@ class StreamMonitor:
         return words.reshape(len(rows), sum(sizes) // 4), unknown
 
 
-def _hex(value: LogicArray) -> str:
+def _unsigned(value: LogicArray | Logic) -> int:
+    """Return the value of a port, a bit if it is one wide.
+
+    Raises:
+        ValueError: If a bit is X or Z.
+    """
+    return int(value) if isinstance(value, Logic) else value.to_unsigned()
+
+
+def _hex(value: LogicArray | Logic) -> str:
     """The value in hex, or its bits where some are X or Z."""
+    if isinstance(value, Logic):
+        return str(value)
     return f"0x{value.to_unsigned():0{-(-len(value) // 4)}x}" if value.is_resolvable else str(value)

@@ -39,7 +39,8 @@ def port_bits(
         assert codes.shape[1] == shape.count, f"{role}: {codes.shape[1]} codes in a beat, its port has {shape.count}"
         bits = ports.setdefault(port.port, np.zeros((len(codes), widths[port.port]), np.uint8))
         packed = pack(codes, port, shape)
-        bits[:, port.low : port.low + packed.shape[1]] = packed
+        low = description.low(role, configuration)
+        bits[:, low : low + packed.shape[1]] = packed
     return ports
 
 
@@ -56,9 +57,9 @@ def pack(codes: Codes, port: Port, shape: Shape) -> Bits:
 
 
 def unpack(value: int, port: Port, shape: Shape) -> list[int]:
-    """Return the items of a role from the value of its port."""
+    """Return the items of a role from its bits of a port, and those above."""
     place = port.item_bits or shape.bits
-    items = [value >> (port.low + i * place) & ((1 << shape.bits) - 1) for i in range(shape.count)]
+    items = [value >> (i * place) & ((1 << shape.bits) - 1) for i in range(shape.count)]
     return items[::-1] if port.order == "first_high" else items
 
 

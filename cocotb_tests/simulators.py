@@ -85,11 +85,13 @@ class Job:
         design: Sources, top module, macros.
         ports: Names of the top module's ports that the bench reads and drives.
         parameters: Of the top module.
+        waves: Whether a run leaves all its signals in TOP.fst beside the build; Icarus only.
     """
 
     design: Design
     ports: Sequence[str]
     parameters: Mapping[str, int | str]
+    waves: bool = False
 
     @property
     def top(self) -> str:
@@ -129,7 +131,7 @@ def build(sim: str, version: str, job: Job, directory: Path) -> bool:
 
 def run(
     sim: str, *, top: str, test_module: str, build_directory: Path, run_directory: Path, seed: int,
-    environment: Mapping[str, str], log: Path,
+    environment: Mapping[str, str], log: Path, waves: bool = False,
 ) -> Path:  # fmt: skip
     """Run the tests of a Python module in the simulation that `build` built.
 
@@ -146,7 +148,7 @@ def run(
         runner.test(
             test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=build_directory,
             test_dir=run_directory, seed=seed, extra_env=environment, results_xml=str(results), log_file=log,
-            timescale=TIMESCALE,
+            timescale=TIMESCALE, waves=waves,
         )  # fmt: skip
     return results
 
@@ -158,7 +160,7 @@ def _build_key(sim: str, version: str, job: Job) -> str:
     included = sorted(path for folder in design.include_dirs for path in folder.iterdir() if path.is_file())
     for part in (
         sim, version, importlib.metadata.version("cocotb"), sys.prefix, job.top, sorted(job.ports),
-        sorted(job.parameters.items()), sorted(design.defines.items()),
+        sorted(job.parameters.items()), sorted(design.defines.items()), job.waves,
     ):  # fmt: skip
         digest.update(f"{part}\n".encode())
     for path in (*design.sources, *included, Path(__file__)):
@@ -173,6 +175,7 @@ def _build_icarus(job: Job, directory: Path) -> None:
         get_runner("icarus").build(
             sources=job.design.sources, hdl_toplevel=job.top, parameters=quoted, includes=job.design.include_dirs,
             defines=job.design.defines, build_dir=directory, always=True, timescale=TIMESCALE, log_file=log,
+            waves=job.waves,
         )  # fmt: skip
     except RuntimeError:
         raise ToolError(f"iverilog refuses {job.top}: {_first_complaint(log)}") from None

@@ -1,8 +1,9 @@
-"""The parameter sets of the units: `parameter_sets.toml` read and multiplied out."""
+"""The parameter sets of the units: `parameter_sets.toml` multiplied out, and those of the DUT descriptions."""
 
 from __future__ import annotations
 
 import itertools
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import rtl
+from refmodel.conformance.description import load_description
 from refmodel.errors import DefinitionError
 
 FILE = Path(__file__).with_suffix(".toml")
@@ -25,16 +27,16 @@ class ParameterSet:
         unit: The module.
         shown: Parameter names and values as written: ``{"AFormat": "E4M3"}``.
         title: What it is a member of.
-        synthesis: Whether `make synth` measures it.
+        synthesis: What `make synth` measures of it, of `flows.synthesis.measure.KINDS`.
     """
 
     unit: str
     shown: Mapping[str, int | str] = field(hash=False)
     title: str = ""
-    synthesis: bool = False
+    synthesis: tuple[str, ...] = ()
 
     @property
-    def values(self) -> dict[str, int | str]:
+    def values(self) -> dict[str, int]:
         """The parameters as a tool takes them."""
         return {name: rtl.parameter_value(value) for name, value in self.shown.items()}
 
@@ -62,6 +64,23 @@ def read_parameter_sets(path: Path = FILE) -> list[ParameterSet]:
     ]
 
 
+def described_sets(most: int) -> list[ParameterSet]:
+    """Return the parameter sets of the configurations in rtl/*.toml, at most so many a file, spread evenly.
+
+    Raises:
+        DescriptionError: If a file is not a DUT description.
+    """
+    sets = []
+    for path in sorted(rtl.RTL.glob("*.toml")):
+        description = load_description(path)
+        values = [description.parameter_values(each) for each in description.configurations]
+        distinct = list({json.dumps(each, sort_keys=True): each for each in values}.values())
+        for index in range(min(most, len(distinct))):
+            shown = distinct[index * len(distinct) // min(most, len(distinct))]
+            sets.append(ParameterSet(description.design.top, shown))
+    return sets
+
+
 def _members(where: str, table: Mapping[str, Any]) -> list[ParameterSet]:
     if unknown := sorted(set(table) - _KEYS):
         raise DefinitionError(f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(sorted(_KEYS))}")
@@ -77,7 +96,7 @@ def _members(where: str, table: Mapping[str, Any]) -> list[ParameterSet]:
     members = []
     for choice in itertools.product(*axes):
         shown = {name: value for part in choice for name, value in part.items()}
-        member = ParameterSet(table["unit"], shown, table.get("title", ""), table.get("synthesis", False))
+        member = ParameterSet(table["unit"], shown, table.get("title", ""), tuple(table.get("synthesis", ())))
         _ = member.values  # every value must be one
         members.append(member)
     return members

@@ -100,11 +100,11 @@ def constants() -> dict[str, int]:
     return {name: int(value) for name, value in found}
 
 
-def parameter_value(value: int | str) -> int | str:
-    """Return the value of a parameter: a name of mx_pkg becomes its number, a literal stays as it is.
+def parameter_value(value: int | str) -> int:
+    """Return the number that a parameter is set to by a name of mx_pkg, a literal or an integer.
 
     Raises:
-        DefinitionError: If *value* is neither an integer, nor such a name, nor a sized literal.
+        DefinitionError: If *value* is none of these.
     """
     if isinstance(value, int):
         return int(value)
@@ -112,8 +112,8 @@ def parameter_value(value: int | str) -> int | str:
         return constants()[value]
     if re.fullmatch(r"-?\d+", value):
         return int(value)
-    if re.fullmatch(r"\d+'[bdh][0-9A-Fa-f_]+", value):
-        return value
+    if literal := re.fullmatch(r"\d+'([bdh])([0-9A-Fa-f_]+)", value):
+        return int(literal[2].replace("_", ""), {"b": 2, "d": 10, "h": 16}[literal[1]])
     raise DefinitionError(f"parameter value {value!r} is neither an integer nor a constant of {PACKAGE.name}")
 
 
@@ -147,10 +147,23 @@ def _leading_comment(text: str) -> Iterable[str]:
         yield line
 
 
+def _declarations(text: str) -> Iterable[str]:
+    """Yield the lines of *text*, those of a declaration that is broken inside brackets as one."""
+    held = ""
+    for line in text.splitlines():
+        held = f"{held}{line.strip()}" if held else line
+        code = held.split("//")[0]
+        if sum(code.count(left) - code.count(right) for left, right in ("()", "[]", "{}")) == 0:
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
 def _parameters(path: Path, text: str) -> Iterable[Parameter]:
     last: Parameter | None = None
     above: list[str] = []
-    for line in text.splitlines():
+    for line in _declarations(text):
         if match := re.fullmatch(r"\s*parameter (.*?)(?:\s+//\s*(.*))?", line):
             if last:
                 yield last
@@ -174,7 +187,7 @@ def _ports(path: Path, text: str) -> Iterable[Port]:
     last: Port | None = None
     group: list[str] = []
     fresh = False  # whether a port follows the comment that *group* holds
-    for line in text.splitlines():
+    for line in _declarations(text):
         match = re.fullmatch(
             r"\s*(input|output)\s+(?:logic|wire)\s*((?:signed\s*)?(?:\[.*\])?)\s*(\w+),?(?:\s*//\s*(.*))?", line
         )

@@ -52,7 +52,7 @@ def dot(
     running = _initial_value(c, lead).reshape(rows)
     result = np.empty(rows, np.float32)
     a, b = _as_rows(a, rows), _as_rows(b, rows)
-    step = tile_items(rule, a, shape[-1] * size)
+    step = tile_items(rule, a, b, shape[-1] * size, outer=False)
     for i in range(0, rows, step):
         chosen = slice(i, min(i + step, rows))
         run = Run(rule, a, b, chosen, chosen, outer=False)
@@ -95,7 +95,7 @@ def matmul(
     m, n, length = shape_a[0], shape_b[0], shape_a[1] * size
     running = _initial_value(c, (m, n))
     result = np.empty((m, n), np.float32)
-    step = max(1, int(tile_items(rule, a, length) ** 0.5))
+    step = max(1, int(tile_items(rule, a, b, length, outer=True) ** 0.5))
     for i, j in product(range(0, m, step), range(0, n, step)):
         rows, columns = slice(i, min(i + step, m)), slice(j, min(j + step, n))
         run = Run(rule, a, b, rows, columns, outer=True)

@@ -1,34 +1,69 @@
-// Dot product of two vectors of blocks, MX-6.2: rule block32_fp32_add.
+// Dot product of two vectors of blocks and an accumulator, MX-6.2.
 //
-//   running value = +0, then for every block in order: Float32 add of the rounded block dot
+//   result_o = c_i + sum over blocks of 2^(a_scale - 127) * 2^(b_scale - 127) * sum of a[i] * b[i]
 //
 // A vector is the run of blocks from one with first_i to one with last_i; a single block has both.
-// The block with last_i yields result_o. A block with first_i starts from +0 whatever came before;
-// the first block after reset must have it. Since the running value starts at +0, a result is never
-// -0. Element formats, block arithmetic and special values: see mx_block_dot.
+// c_i is taken with the first block. The block with last_i yields result_o. The first block after
+// reset must have first_i; a block with first_i starts anew whatever came before.
 //
-//   stage   1                    2                    3                    4
-//           decode, multiply  |  place, adder tree  |  magnitude, round  |  Float32 add  |
+// Element formats (AFormat, BFormat): 0 E5M2, 1 E4M3, 2 E3M2, 3 E2M3, 4 E2M1, 5 INT8; any pair. The
+// sum of a block's products is exact for every pair. ResultFormat: 8 Float32, 9 BF16, 10 FP16.
 //
-// Latency: 4 cycles from the accepted last block to valid_o. Throughput: one block pair a cycle,
-// also within one vector and from one vector to the next: the Float32 add takes one cycle.
+//   Accumulate  rule of the model    what is rounded, to nearest even       an exact zero is
+//   0           exact_fp32           all at once, to ResultFormat           +0
+//   1           block32_fp32_add     each block's sum to Float32; its sum   -0 if both are -0
+//                                    with the running value to Float32;
+//                                    the last to ResultFormat
+//   2           block32_exact_fused  each block's sum with the running      -0 if running value and
+//                                    value, once, to Float32; the last to   all products are
+//                                    ResultFormat
+//
+// Special values, first match first:
+//   scale 0xFF, NaN element, NaN c, Inf * 0, infinities of both signs    NaN: 0x7FC00000 of Float32,
+//                                                                       0x7FC0 of BF16, 0x7E00 of FP16
+//   an Inf product, c                                                   Inf of its sign
+// With Accumulate 1 and 2 a running value beyond Float32 is Inf, too.
+//
+// Lanes: elements that come at a time, 1, 2, 4, 8, 16 or 32. A block comes in 32 / Lanes beats, lowest
+// elements first; the scales, c_i, first_i and last_i are those of the last beat, and the same on all.
+//
+//   Accumulate  cut 1       2           3           4             5             6
+//   0           multiply | in groups | add groups | accumulate  | normalise   | round          |
+//   1           multiply | in groups | add groups | place       | round block | Float32 add    |
+//   2           multiply | in groups | add groups | add, round  | round to ResultFormat
+//
+//   Depth   registers at the cuts; the running value is one of them always
+//           Accumulate 0        1                   2
+//   1       4                   6                   4
+//   2       3, 4                3, 6                3, 4
+//   3       3, 4, 6             3, 4, 6             1, 3, 4
+//   4       1, 3, 4, 6          1, 3, 4, 6          1, 2, 3, 4
+//   5       1, 3, 4, 5, 6       1, 3, 4, 5, 6       1, 2, 3, 4, 5
+//   6       all                 all                 not offered
+//
+// Latency: Depth cycles from an accepted last beat of a last block to valid_o. Throughput: a beat a
+// cycle, also within one vector and from one vector to the next: the running value takes one cycle.
 // Handshake: a transfer happens on a rising clock edge with valid and ready high; valid_o does not
 // wait for ready_i, and result_o holds until it is taken. ready_o depends on ready_i
-// combinationally (four gates), on no other input.
-// Reset: rst_ni, synchronous, active low; drops all blocks in flight, any offered while it is
-// low, and the unfinished vector. Data registers, the running value among them, are not reset.
+// combinationally (Depth gates), on no other input.
+// Reset: rst_ni, synchronous, active low; drops all blocks in flight, any offered while it is low,
+// and the unfinished vector. Data registers, the running value among them, are not reset.
+//
+// Width: see mx_block_sum; mx_exact_accumulate for Accumulate 0, whose vectors may have up to
+// 2^CapacityBits - 1 blocks; mx_fused_add for Accumulate 2.
 module mx_dot_general #(
   parameter int AFormat = 1,       // element format ids of mx_pkg
   parameter int BFormat = 1,
-  parameter int Accumulate = 1,    // see mx_pkg
-  parameter int ResultFormat = 8,  // 8 Float32, 9 BF16, 10 FP16
-  parameter int Lanes = 32,        // elements of a block that come at a time: 1, 2, 4, 8, 16, 32
-  parameter int Depth = 4          // registers from the last beat of a block to its result
+  parameter int Accumulate = 1,
+  parameter int ResultFormat = 8,  // number format id of mx_pkg
+  parameter int Lanes = 32,
+  parameter int Depth = 4,
+  parameter int CapacityBits = 16
 ) (
   input  logic                                            clk_i,
   input  logic                                            rst_ni,
 
-  // Block pair, element 0 in the LSBs.
+  // Beat of a block pair, element 0 in the LSBs.
   input  logic                                            valid_i,
   output logic                                            ready_o,
   input  logic                                            first_i,
@@ -39,21 +74,46 @@ module mx_dot_general #(
   input  logic [mx_pkg::ScaleBits-1:0]                    b_scale_i,
   input  logic [31:0]                                     c_i,  // Float32
 
-  // Float32 result, one a vector.
+  // Result, one a vector.
   output logic                                            valid_o,
   input  logic                                            ready_i,
   output logic [mx_pkg::number_bits(ResultFormat)-1:0]    result_o
 );
 
-  logic        block_valid, block_ready;
-  logic        block_first, block_last;
-  logic [31:0] block_result;
+  localparam int SumBits = mx_pkg::sum_bits(AFormat, BFormat);
+  localparam int GridExponent = mx_pkg::grid_exponent(AFormat, BFormat);
+  localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
 
-  mx_block_dot #(
-    .AFormat(AFormat),
-    .BFormat(BFormat),
-    .TagBits(2)
-  ) u_block_dot (
+  // Registers at the cuts, see the table above.
+  localparam int IsFused = (Accumulate == mx_pkg::AccumulateBlockFused) ? 1 : 0;
+  localparam int CutLanes = (Depth >= 4 || (Depth == 3 && IsFused != 0)) ? 1 : 0;
+  localparam int CutGroups = (Depth == 6 || (Depth >= 4 && IsFused != 0)) ? 1 : 0;
+  localparam int CutSum = (Depth >= 2) ? 1 : 0;
+  localparam int CutTotal = (Depth >= 3) ? 1 : 0;
+  localparam int CutNormalised = (Depth >= 5) ? 1 : 0;
+  localparam int CutResult = (Depth >= ((IsFused != 0) ? 5 : 3)) ? 1 : 0;
+
+  ////////////////////////////
+  // Exact sum, cuts 1 to 3 //
+  ////////////////////////////
+
+  logic                       sum_valid, sum_ready;
+  logic [SumBits:0]           sum;
+  logic                       sum_negative;
+  logic [mx_pkg::ScaleBits:0] scale_sum;
+  logic                       products_are_nan, products_are_inf, inf_negative, all_negative;
+  logic                       sum_first, sum_last;
+  logic [31:0]                sum_c;
+
+  mx_block_sum #(
+    .AFormat  (AFormat),
+    .BFormat  (BFormat),
+    .Lanes    (Lanes),
+    .TagBits  (34),
+    .CutLanes (CutLanes),
+    .CutGroups(CutGroups),
+    .CutSum   (CutSum)
+  ) u_sum (
     .clk_i,
     .rst_ni,
     .valid_i,
@@ -62,58 +122,299 @@ module mx_dot_general #(
     .a_scale_i,
     .b_elements_i,
     .b_scale_i,
-    .tag_i   ({first_i, last_i}),
-    .valid_o (block_valid),
-    .ready_i (block_ready),
-    .result_o(block_result),
-    .tag_o   ({block_first, block_last})
+    .tag_i         ({first_i, last_i, c_i}),
+    .valid_o       (sum_valid),
+    .ready_i       (sum_ready),
+    .sum_o         (sum),
+    .negative_o    (sum_negative),
+    .scale_sum_o   (scale_sum),
+    .is_nan_o      (products_are_nan),
+    .is_inf_o      (products_are_inf),
+    .inf_negative_o(inf_negative),
+    .all_negative_o(all_negative),
+    .tag_o         ({sum_first, sum_last, sum_c})
   );
 
-  //////////////////////////
-  // Stage 4: Float32 add //
-  //////////////////////////
+  if (Accumulate == mx_pkg::AccumulateExact) begin : gen_exact
 
-  logic        valid_q;
-  logic [31:0] running_q;
-  logic [31:0] addend;
-  logic [31:0] sum;
+    //////////////////////
+    // Accumulate, once //
+    //////////////////////
 
-  assign addend = block_first ? 32'd0 : running_q;
+    localparam int TotalBits = SumBits + 508 + CapacityBits;
+    localparam int PartBits = mx_pkg::rounding_bits(ResultFormat);
+    localparam logic [31:0] Nan = mx_pkg::number_nan(ResultFormat);
+    localparam logic [31:0] Inf = mx_pkg::number_inf(ResultFormat);
 
-  mx_fp32_add u_add (
-    .a_i     (addend),
-    .b_i     (block_result),
-    .result_o(sum)
-  );
+    logic                 total_valid, total_ready;
+    logic [TotalBits:0]   total;
+    logic                 total_negative, is_nan, is_inf, total_inf_negative;
+    logic                 increment, unused_all_negative;
+    logic [TotalBits-1:0] magnitude;
+    logic [PartBits-1:0]  parts, rounded_parts;
 
-  // The running value is the result register: after the last block it waits there until it is
-  // taken, and blocks of the next vector wait with it.
-  assign block_ready = !valid_q || ready_i;
-  assign valid_o     = valid_q;
-  assign result_o    = running_q;
+    assign unused_all_negative = all_negative;
 
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      valid_q <= 1'b0;
-    end else if (block_ready) begin
-      valid_q <= block_valid && block_last;
+    mx_exact_accumulate #(
+      .SumBits     (SumBits),
+      .GridExponent(GridExponent),
+      .CapacityBits(CapacityBits)
+    ) u_accumulate (
+      .clk_i,
+      .rst_ni,
+      .valid_i       (sum_valid),
+      .ready_o       (sum_ready),
+      .first_i       (sum_first),
+      .last_i        (sum_last),
+      .sum_i         (sum),
+      .negative_i    (sum_negative),
+      .scale_sum_i   (scale_sum),
+      .is_nan_i      (products_are_nan),
+      .is_inf_i      (products_are_inf),
+      .inf_negative_i(inf_negative),
+      .c_i           (sum_c),
+      .valid_o       (total_valid),
+      .ready_i       (total_ready),
+      .total_o       (total),
+      .negative_o    (total_negative),
+      .is_nan_o      (is_nan),
+      .is_inf_o      (is_inf),
+      .inf_negative_o(total_inf_negative)
+    );
+
+    assign increment = total[TotalBits];
+    assign magnitude = total[TotalBits-1:0] ^ {TotalBits{increment}};
+
+    mx_round_normalise #(
+      .Width         (TotalBits),
+      .ExponentBits  (2),
+      .Result        (ResultFormat),
+      .ExponentOffset(GridExponent),
+      .LowestExponent(GridExponent)
+    ) u_normalise (
+      .magnitude_i   (magnitude),
+      .increment_i   (increment),
+      .lsb_exponent_i(2'sd0),
+      .parts_o       (parts)
+    );
+
+    logic                  rounded_valid, rounded_ready;
+    logic                  rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_sign;
+    logic                  is_zero, result_sign, unused_overflow;
+    logic [ResultBits-1:0] rounded, result;
+
+    mx_pipe_stage #(
+      .Width (4 + PartBits),
+      .Bypass(1 - CutNormalised)
+    ) u_cut_normalised (
+      .clk_i,
+      .rst_ni,
+      .valid_i(total_valid),
+      .ready_o(total_ready),
+      .data_i ({is_nan, is_inf, total_inf_negative, total_negative ^ increment, parts}),
+      .valid_o(rounded_valid),
+      .ready_i(rounded_ready),
+      .data_o ({rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_sign, rounded_parts})
+    );
+
+    mx_round_result #(
+      .Result(ResultFormat),
+      .Mode  (mx_pkg::NearestEven)
+    ) u_round (
+      .sign_i    (result_sign),
+      .parts_i   (rounded_parts),
+      .result_o  (rounded),
+      .is_zero_o (is_zero),
+      .overflow_o(unused_overflow)
+    );
+
+    assign result_sign = rounded_is_inf ? rounded_inf_negative : !is_zero && rounded_sign;
+    assign result      = rounded_is_nan ? Nan[ResultBits-1:0]
+        : {rounded[ResultBits-1],
+           rounded_is_inf ? Inf[ResultBits-2:0] : rounded[ResultBits-2:0]};
+
+    mx_pipe_stage #(
+      .Width (ResultBits),
+      .Bypass(1 - CutResult)
+    ) u_cut_result (
+      .clk_i,
+      .rst_ni,
+      .valid_i(rounded_valid),
+      .ready_o(rounded_ready),
+      .data_i (result),
+      .valid_o,
+      .ready_i,
+      .data_o (result_o)
+    );
+
+  end else begin : gen_running
+
+    ////////////////////////////////
+    // Accumulate, block by block //
+    ////////////////////////////////
+
+    // The running value is what is given out: after the last block it waits until it is taken, and
+    // blocks of the next vector wait with it.
+    logic                  block_valid, block_ready, block_first, block_last;
+    logic [31:0]           block_c, so_far, running, running_q;
+    logic                  valid_q, running_taken;
+    logic [ResultBits-1:0] narrowed;
+
+    assign so_far      = block_first ? block_c : running_q;
+    assign block_ready = !valid_q || running_taken;
+
+    if (IsFused != 0) begin : gen_fused
+
+      logic unused_valid, unused_ready, unused_tag;
+
+      assign block_valid = sum_valid;
+      assign sum_ready   = block_ready;
+      assign block_first = sum_first;
+      assign block_last  = sum_last;
+      assign block_c     = sum_c;
+
+      mx_fused_round #(
+        .SumBits     (SumBits),
+        .GridExponent(GridExponent),
+        .IeeeZero    (1)
+      ) u_round (
+        .clk_i,
+        .rst_ni,
+        .valid_i       (sum_valid),
+        .ready_o       (unused_ready),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .all_negative_i(all_negative),
+        .c_i           (so_far),
+        .tag_i         (1'b0),
+        .valid_o       (unused_valid),
+        .ready_i       (1'b1),
+        .result_o      (running),
+        .tag_o         (unused_tag)
+      );
+
+    end else begin : gen_add
+
+      logic [31:0] block;
+      logic        rounded_valid, rounded_ready;
+      logic [31:0] rounded;
+      logic [33:0] rounded_tag;
+
+      mx_fused_round #(
+        .SumBits      (SumBits),
+        .GridExponent (GridExponent),
+        .TagBits      (34),
+        .CutTotal     (CutTotal),
+        .CutNormalised(0)
+      ) u_round (
+        .clk_i,
+        .rst_ni,
+        .valid_i       (sum_valid),
+        .ready_o       (sum_ready),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .all_negative_i(all_negative),
+        .c_i           (32'd0),
+        .tag_i         ({sum_first, sum_last, sum_c}),
+        .valid_o       (rounded_valid),
+        .ready_i       (rounded_ready),
+        .result_o      (rounded),
+        .tag_o         (rounded_tag)
+      );
+
+      mx_pipe_stage #(
+        .Width (66),
+        .Bypass(1 - CutNormalised)
+      ) u_cut_rounded (
+        .clk_i,
+        .rst_ni,
+        .valid_i(rounded_valid),
+        .ready_o(rounded_ready),
+        .data_i ({rounded, rounded_tag}),
+        .valid_o(block_valid),
+        .ready_i(block_ready),
+        .data_o ({block, block_first, block_last, block_c})
+      );
+
+      mx_fp32_add u_add (
+        .a_i     (so_far),
+        .b_i     (block),
+        .result_o(running)
+      );
+
     end
-  end
 
-  always_ff @(posedge clk_i) begin
-    if (block_valid && block_ready) begin
-      running_q <= sum;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        valid_q <= 1'b0;
+      end else if (block_ready) begin
+        valid_q <= block_valid && block_last;
+      end
     end
+
+    always_ff @(posedge clk_i) begin
+      if (block_valid && block_ready) begin
+        running_q <= running;
+      end
+    end
+
+    mx_narrow #(
+      .ResultFormat(ResultFormat)
+    ) u_narrow (
+      .value_i (running_q),
+      .result_o(narrowed)
+    );
+
+    mx_pipe_stage #(
+      .Width (ResultBits),
+      .Bypass((IsFused != 0) ? 1 - CutResult : 1)
+    ) u_cut_result (
+      .clk_i,
+      .rst_ni,
+      .valid_i(valid_q),
+      .ready_o(running_taken),
+      .data_i (narrowed),
+      .valid_o,
+      .ready_i,
+      .data_o (result_o)
+    );
+
   end
-
-  logic unused_c;
-
-  assign unused_c = |c_i;
 
 `ifndef SYNTHESIS
   initial begin
-    if (Accumulate != 1 || ResultFormat != mx_pkg::Fp32 || Lanes != mx_pkg::BlockSize || Depth != 4) begin
-      $fatal(1, "mx_dot_general: parameter values other than the defaults are not there yet.");
+    if (AFormat < 0 || AFormat >= mx_pkg::FormatCount) begin
+      $fatal(1, "mx_dot_general: AFormat is %0d; it must be an element format id of mx_pkg, 0 to 5.",
+             AFormat);
+    end
+    if (BFormat < 0 || BFormat >= mx_pkg::FormatCount) begin
+      $fatal(1, "mx_dot_general: BFormat is %0d; it must be an element format id of mx_pkg, 0 to 5.",
+             BFormat);
+    end
+    if (Accumulate < mx_pkg::AccumulateExact || Accumulate > mx_pkg::AccumulateBlockFused) begin
+      $fatal(1, "mx_dot_general: Accumulate is %0d; it must be 0 (exact), 1 (block add) or 2 (block fused).",
+             Accumulate);
+    end
+    if (ResultFormat < mx_pkg::Fp32 || ResultFormat > mx_pkg::Fp16) begin
+      $fatal(1, "mx_dot_general: ResultFormat is %0d; it must be 8 (Float32), 9 (BF16) or 10 (FP16).",
+             ResultFormat);
+    end
+    if (Lanes < 1 || Lanes > mx_pkg::BlockSize || Lanes != (1 << $clog2(Lanes))) begin
+      $fatal(1, "mx_dot_general: Lanes is %0d; it must be 1, 2, 4, 8, 16 or 32.", Lanes);
+    end
+    if (Depth < 1 || Depth > ((Accumulate == mx_pkg::AccumulateBlockFused) ? 5 : 6)) begin
+      $fatal(1, "mx_dot_general: Depth is %0d; it must be from 1 to 6, with Accumulate 2 to 5.", Depth);
+    end
+    if (CapacityBits < 1 || CapacityBits > 64) begin
+      $fatal(1, "mx_dot_general: CapacityBits is %0d; it must be from 1 to 64.", CapacityBits);
     end
   end
 `endif

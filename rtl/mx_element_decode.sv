@@ -4,14 +4,14 @@
 //
 // A subnormal has offset 0 like the lowest normals and no hidden bit, so it needs no other
 // treatment. INT8 is delivered as sign and magnitude like the floats; 0x80 gives 128 = -2.0,
-// which fits 8 bits. exponent_o is the exponent field with subnormals counted as 1, offset_o + 1 for
-// a float and 0 for INT8. is_nan_o, is_inf_o and is_zero_o exclude each other. For NaN and Inf,
+// which fits 8 bits. exponent_o is offset_o + 1 for a float, the exponent field of a number with
+// subnormals counted as 1, and 0 for INT8. is_nan_o, is_inf_o and is_zero_o exclude each other. For NaN and Inf,
 // significand_o and offset_o follow the formula for numbers and mean nothing: whoever consumes
 // them lets the flags win.
 //
 // Combinational.
 module mx_element_decode #(
-  parameter int Format = mx_pkg::E4M3  // format id of mx_pkg
+  parameter int Format = mx_pkg::E4M3  // format id of mx_pkg, E5M3 included
 ) (
   input  logic [mx_pkg::element_bits(Format)-1:0]     code_i,
   output logic                                        negative_o,
@@ -53,8 +53,8 @@ module mx_element_decode #(
       offset_o      = is_normal ? exponent - 1'b1 : '0;
       exponent_o    = is_normal ? exponent : OffsetBits'(1);
       is_zero_o     = !is_normal && mantissa == '0;
-      is_inf_o      = Format == mx_pkg::E5M2 && exponent == '1 && mantissa == '0;
-      is_nan_o      = (Format == mx_pkg::E5M2 && exponent == '1 && mantissa != '0)
+      is_inf_o      = mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa == '0;
+      is_nan_o      = (mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa != '0)
           || (Format == mx_pkg::E4M3 && exponent == '1 && mantissa == '1);
     end
 

@@ -6,7 +6,7 @@
 // room_i. is_limited_o is set where shift_o is room_i and the top bit of data_o is clear; where it
 // is clear, that bit is set or data_i is zero.
 //
-// The shift is found in radix 4, highest digit first. A digit of weight q looks at the top three
+// The shift is found in radix 4, highest digit first, after an odd top bit. A digit of weight q looks at the top three
 // groups of q bits, and at the digit of room_i: as long as all digits before were those of room_i
 // the limit can bind, and once a digit was smaller (a one was met) it cannot any more. So the limit
 // costs two gates a bit of the shift, and no comparison of numbers.
@@ -32,16 +32,34 @@ module mx_normalise #(
   assign is_limited = room_i[RoomBits-1] || (room_i >> ShiftBits) == '0;
   assign limit      = room_i[RoomBits-1] ? '0 : room_i[ShiftBits-1:0];
 
-  // gen_digit[d] shifts by a multiple of 4^d below 4^(d+1); it starts from gen_digit[d+1].
-  for (genvar d = ShiftBits / 2; d >= 0; d--) begin : gen_digit
+  // gen_digit[d] shifts by a multiple of 4^d below 4^(d+1); it starts from gen_digit[d+1]. The odd top
+  // bit is a digit of which only the low bit is used.
+  localparam int Digits = (ShiftBits + 1) / 2;
+
+  for (genvar d = Digits; d >= 0; d--) begin : gen_digit
 
     logic [Width-1:0] data;
     logic             free;  // the limit cannot bind any more
 
-    if (d == ShiftBits / 2) begin : gen_start
+    if (d == Digits) begin : gen_start
 
       assign data = data_i;
       assign free = !is_limited;
+
+    end else if (2 * d + 1 == ShiftBits) begin : gen_bit
+
+      localparam int Weight = 1 << (2 * d);
+
+      logic [Width+Weight-1:0] extended;
+      logic                    is_zero, step;
+
+      assign extended = {gen_digit[d+1].data, {Weight{fill_i}}};
+      assign is_zero  = extended[Width +: Weight] == '0;
+      assign step     = is_zero && (gen_digit[d+1].free || limit[2*d]);
+      assign free     = gen_digit[d+1].free || (limit[2*d] && !is_zero);
+      assign data     = step ? extended[0 +: Width] : extended[Weight +: Width];
+
+      assign shift_o[2*d] = step;
 
     end else begin : gen_shift
 
@@ -63,12 +81,11 @@ module mx_normalise #(
       assign low_zero    = digit[1] ? third : first;
       assign digit[0]    = low_zero && (free_within || limit[2*d]);
       assign free        = free_within || (limit[2*d] && !low_zero);
-
-      assign shift_o[2*d +: 2] = digit;
-
-      assign data = digit[1]
+      assign data        = digit[1]
           ? (digit[0] ? extended[0 +: Width]        : extended[Weight +: Width])
           : (digit[0] ? extended[2*Weight +: Width] : extended[3*Weight +: Width]);
+
+      assign shift_o[2*d +: 2] = digit;
 
     end
 

@@ -39,6 +39,10 @@ package mx_pkg;
   localparam int INT8 = 5;
   localparam int FormatCount = INT8 + 1;
 
+  // No element format of MX: the float that has room for each of theirs, field by field, with Inf and
+  // NaN as in E5M2. Units whose formats are chosen at run time decode this one.
+  localparam int E5M3 = 6;
+
   // Number format ids: values of the parameters ResultFormat, Result and AccFormat.
   localparam int Fp32 = 8;
   localparam int Bf16 = 9;
@@ -84,6 +88,7 @@ package mx_pkg;
       E3M2:    exponent_bits = 3;
       E2M3:    exponent_bits = 2;
       E2M1:    exponent_bits = 2;
+      E5M3:    exponent_bits = 5;
       default: exponent_bits = 0;
     endcase
   endfunction
@@ -101,6 +106,7 @@ package mx_pkg;
       E3M2:    mantissa_bits = 2;
       E2M3:    mantissa_bits = 3;
       E2M1:    mantissa_bits = 1;
+      E5M3:    mantissa_bits = 3;
       default: mantissa_bits = 0;
     endcase
   endfunction
@@ -123,6 +129,18 @@ package mx_pkg;
         ? 8 : 1 + exponent_bits(format) + mantissa_bits(format);
   endfunction
 
+  // Width of the elements of a block, and of a transfer of mx_axis_matmul_tile: a block of every row
+  // of A and column of B with its scale, and a Float32 for every entry.
+  function automatic int block_bits(input int format);
+    block_bits = BlockSize * element_bits(format);
+  endfunction
+
+  function automatic int tile_bits(input int rows, input int columns, input int a_format,
+                                   input int b_format);
+    tile_bits = rows * columns * 32 + rows * (ScaleBits + block_bits(a_format))
+        + columns * (ScaleBits + block_bits(b_format));
+  endfunction
+
   function automatic int exponent_bias(input int format);
     exponent_bias = (1 << (exponent_bits(format) - 1)) - 1;
   endfunction
@@ -133,6 +151,12 @@ package mx_pkg;
         ? -6 : 1 - exponent_bias(format) - mantissa_bits(format);
   endfunction
 
+  // The same for the codes of a format rewritten as E5M3 (mx_element_widen): the mantissa has moved up.
+  function automatic int wide_quantum_exponent(input int format);
+    wide_quantum_exponent = quantum_exponent(format)
+        - ((is_integer(format) != 0) ? 0 : mantissa_bits(E5M3) - mantissa_bits(format));
+  endfunction
+
   function automatic int significand_bits(input int format);
     significand_bits = (is_integer(format) != 0) ? 8 : 1 + mantissa_bits(format);
   endfunction
@@ -141,12 +165,17 @@ package mx_pkg;
     max_significand = (is_integer(format) != 0) ? 128 : (1 << significand_bits(format)) - 1;
   endfunction
 
-  // Largest offset of a finite element. The top exponent field of E5M2 is Inf and NaN.
+  // True where the top exponent field is Inf and NaN.
+  function automatic int has_inf(input int format);
+    has_inf = (format == E5M2 || format == E5M3) ? 1 : 0;
+  endfunction
+
+  // Largest offset of a finite element.
   function automatic int max_offset(input int format);
     if (is_integer(format) != 0) begin
       max_offset = 0;
     end else begin
-      max_offset = (1 << exponent_bits(format)) - ((format == E5M2) ? 3 : 2);
+      max_offset = (1 << exponent_bits(format)) - ((has_inf(format) != 0) ? 3 : 2);
     end
   endfunction
 
@@ -170,6 +199,11 @@ package mx_pkg;
     shift_bits = $clog2((1 << offset_bits(a_format)) + (1 << offset_bits(b_format)) - 1);
   endfunction
 
+  // Exponent of the grid unit of a block sum where both scale codes are 0.
+  function automatic int grid_exponent(input int a_format, input int b_format);
+    grid_exponent = quantum_exponent(a_format) + quantum_exponent(b_format) - 2 * ScaleBias;
+  endfunction
+
   // Width of the magnitude of a block sum in grid units: 32 products, each below
   // 2^(product_bits + max_shift). E5M2 x E5M2: 6 + 58 + 5 = 69; E4M3 x E4M3: 8 + 28 + 5 = 41;
   // E2M1 x E2M1: 4 + 4 + 5 = 13; INT8 x INT8: 32 * 128 * 128 = 2^19, 15 + 0 + 5 = 20.
@@ -178,9 +212,71 @@ package mx_pkg;
         + $clog2(BlockSize);
   endfunction
 
-  // Width of the shift of mx_normalise: radix 4 digits, enough to shift every bit out.
+  // Position of a product: the sum of the exponent fields of its float operands, subnormals counted
+  // as 1. It is the offset sum plus the bias here, one for each float operand.
+  function automatic int position_bias(input int a_format, input int b_format);
+    position_bias = (1 - is_integer(a_format)) + (1 - is_integer(b_format));
+  endfunction
+
+  function automatic int position_bits(input int a_format, input int b_format);
+    position_bits = $clog2((1 << exponent_bits(a_format)) + (1 << exponent_bits(b_format)) - 1);
+    if (position_bits == 0) begin
+      position_bits = 1;
+    end
+  endfunction
+
+  // A product goes to its position in two steps: a fine shift by the low fine_bits of the position,
+  // and one of coarse_count places 2^fine_bits apart. The fewest low bits for which a bit of the
+  // placed product has two places to come from, or three in a few places; everything in the fine
+  // shift where all of the lane is a function of six bits.
+  function automatic int coarse_places(input int a_format, input int b_format, input int fine);
+    coarse_places = ((max_shift(a_format, b_format) + position_bias(a_format, b_format)) >> fine) + 1;
+  endfunction
+
+  function automatic int fits_fine(input int a_format, input int b_format, input int fine);
+    fits_fine = (coarse_places(a_format, b_format, fine) <= 2
+        || product_bits(a_format, b_format) - 1 <= (1 << fine)
+        || (product_bits(a_format, b_format) - 2 <= (1 << fine)
+            && coarse_places(a_format, b_format, fine) <= 4)) ? 1 : 0;
+  endfunction
+
+  function automatic int fine_bits(input int a_format, input int b_format);
+    fine_bits = (element_bits(a_format) + element_bits(b_format) <= 8
+        || position_bits(a_format, b_format) <= 2) ? position_bits(a_format, b_format)
+        : (fits_fine(a_format, b_format, 1) != 0) ? 1
+        : (fits_fine(a_format, b_format, 2) != 0) ? 2
+        : (fits_fine(a_format, b_format, 3) != 0) ? 3
+        : (fits_fine(a_format, b_format, 4) != 0) ? 4 : position_bits(a_format, b_format);
+  endfunction
+
+  function automatic int coarse_count(input int a_format, input int b_format);
+    coarse_count = coarse_places(a_format, b_format, fine_bits(a_format, b_format));
+  endfunction
+
+  // Width of a product after its fine shift, and of one in its place, in grid units.
+  function automatic int fine_width(input int a_format, input int b_format);
+    fine_width = product_bits(a_format, b_format) + (1 << fine_bits(a_format, b_format)) - 1;
+  endfunction
+
+  function automatic int term_bits(input int a_format, input int b_format);
+    term_bits = product_bits(a_format, b_format) + max_shift(a_format, b_format);
+  endfunction
+
+  // mx_fused_add: bits that it keeps below the grid unit of the sum, and the width of its magnitude.
+  localparam int FusedGuardBits = 26;
+
+  function automatic int fused_bits(input int width);
+    fused_bits = width + FusedGuardBits + 1;
+  endfunction
+
+  // Exponent of the LSB of that magnitude where the exponent field is 0.
+  function automatic int fused_exponent(input int width);
+    fused_exponent = 2 - fused_bits(width) - 127;
+  endfunction
+
+  // Width of the shift of mx_normalise, enough to shift every bit out.
   function automatic int normalise_bits(input int width);
-    normalise_bits = 2 * (($clog2(width + 1) + 1) / 2);
+    normalise_bits = $clog2(width + 1);
   endfunction
 
   ////////////////////

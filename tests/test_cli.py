@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 
 import refmodel as mx
 from refmodel import cli
-from refmodel.accumulate import from_toml
+from refmodel.accumulate import from_toml, to_toml
 from refmodel.vectors.files import read_dot_vectors
 
 VECTORS = ["vectors", "--a-format", "mxfp4_e2m1", "--rule", "exact_fp32", "--count", "50", "--output", "out"]
@@ -83,6 +84,51 @@ def test_vectors_makes_a_directory_that_verify_accepts(
     assert run("verify", "out") == 0
     out = capsys.readouterr().out
     assert f"digests match; the model gives all {vectors.dots} results, the oracle the {vectors.dots}" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--operation", "quantize", "--a-format", "nvfp4", "--input-format", "bf16"],
+        ["--operation", "quantize", "--a-format", "mxfp4_e2m1", "--scale-rule", "rceil"],
+        ["--operation", "dequantize", "--a-format", "mxfp6_e2m3"],
+        ["--a-format", "e4m3", "--rule", "nv_hopper_fp8_fast", "--initial-values", "--multi-block"],
+        ["--a-format", "mxint8", "--rule", "rule.toml", "--initial-values"],
+    ],
+    ids=" ".join,
+)
+def test_vectors_of_every_operation_are_made_and_verified(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    rule = dataclasses.replace(mx.get_rule("exact_fp32"), name="own", acc_format="bf16", nan_pattern=0x7FC0)
+    (folder / "rule.toml").write_text(to_toml(rule))
+    assert run("vectors", *arguments, "--count", "1", "--output", "out") == 0
+    assert run("verify", "out") == 0
+    out = capsys.readouterr().out
+    assert "digests match; the model gives all " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "dot products need --rule"),
+        (["--rule", "none.toml"], "none.toml: cannot be read: No such file or directory"),
+        (["--operation", "quantize", "--rule", "exact_fp32"], "--rule is for dot products, not for quantize"),
+        (["--operation", "dequantize", "--initial-values"], "--initial-values is for dot products"),
+        (["--operation", "quantize", "--overflow", "overflow"], "e2m1"),
+    ],
+)
+def test_vectors_of_another_operation_are_refused_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    call = ["vectors", "--a-format", "mxfp4_e2m1", "--count", "1", "--output", "out", *arguments]
+    assert run(*call) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("mxref: error: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert not (folder / "out").exists()
 
 
 def test_the_place_of_a_file_is_not_in_the_vectors(folder: Path) -> None:
@@ -225,7 +271,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_left_behind(
     [
         ([], "the following arguments are required: COMMAND"),
         (["make"], "invalid choice: 'make'"),
-        (["vectors"], "the following arguments are required: --a-format, --rule, --count, --output"),
+        (["vectors"], "the following arguments are required: --a-format, --count, --output"),
         (["verify"], "the following arguments are required: DIR"),
         (["verify", "nowhere"], "nowhere/manifest.json: cannot be read: No such file or directory"),
         (["formats", "x"], "unknown element or scale format 'x'; choose one of: bfloat16, e2m1, e2m3"),

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rule_document import FAMILIES, document
+import rule_pictures
+from rule_document import FAMILIES, documents
 
 import refmodel as mx
 from refmodel.accumulate import (
@@ -646,8 +647,22 @@ def test_every_rule_belongs_to_one_family_of_the_document():
         assert sum(family.holds(get_rule(name)) for family in FAMILIES) == 1, name
 
 
-def test_the_document_is_that_of_the_presets():
-    path = Path(__file__).parents[1] / "docs" / "rules.md"
-    assert path.read_text(encoding="utf-8") == document(), (
-        "run: python tests/rule_document.py > docs/rules.md"
-    )
+def test_the_documents_are_those_of_the_presets():
+    docs = Path(__file__).parents[1] / "docs"
+    texts = documents()
+    for name, text in texts.items():
+        assert (docs / name).read_text(encoding="utf-8") == text, f"{name}: run python tests/rule_document.py"
+    assert {f"rules/{path.name}" for path in (docs / "rules").iterdir()} == set(texts) - {"rules.md"}
+
+
+PICTURES = [
+    (rule_pictures.aligned, "nv_hopper_fp8_fast"), (rule_pictures.aligned, "nv_mxf8f6f4"),
+    (rule_pictures.late, "gaudi2_fp8"), (rule_pictures.late, "rvbna16"), (rule_pictures.twice, "amd_cdna3_fp16"),
+    (rule_pictures.exact, "exact_fp32"), (rule_pictures.chain, "seq_fma_fp32"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "name"), PICTURES, ids=lambda x: x if isinstance(x, str) else "")
+def test_a_picture_adds_up_to_what_the_model_gives(make, name):
+    pictured, given = rule_pictures.check(make(name))
+    assert pictured == given

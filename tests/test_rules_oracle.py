@@ -494,3 +494,18 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(DefinitionError, match="with block scales"):
         rules.dot(get_rule("block32_fp32_add"), one, one)
     assert decoded(E5M2, 0x7C).kind == "infinite"
+
+
+@pytest.mark.parametrize("in_align", [True, False])
+def test_a_group_cut_to_zero_has_the_sign_of_its_sum_not_those_of_its_products(in_align):
+    """One product is negative, the others +0: the group is a negative term, and -0 once it is cut off."""
+    rule = replace(
+        get_rule("nv_mxf4"), group_size=16, acc_in_align=in_align, zero_sign="ieee", acc_round="RNE", exp_floor=0,
+        floor_when="always", block=16, align_bits=20,
+    )  # fmt: skip
+    a, b = np.zeros((2, 16), np.uint8), np.zeros((2, 16), np.uint8)
+    a[:, 3], b[:, 3] = 0x9, (0x1, 0x9)
+    scales = np.full((2, 1), 127 - 30, np.uint8)
+    cases = Cases(E2M1, E2M1, a, b, np.array([0x80000000, 0x80000000], np.uint32), E8M0, 16, scales, scales)
+    expected = oracle_bits(cases, lambda x, y, c: rules.dot(rule, x, y, c))
+    assert expected.tolist() == model_bits(rule, cases).tolist() == [0x80000000, 0]

@@ -16,8 +16,6 @@ from refmodel.accumulate import AccumulationRule, to_dict
 from refmodel.blocks import Blocks
 from refmodel.conformance import Configuration, Description, OperandPair
 from refmodel.conformance.configuration import element_of
-from refmodel.formats import E8M0, BlockFormat
-from refmodel.operands import Operand
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
 from refmodel.vectors.files import read_dot_vectors, write_vectors
 
@@ -52,7 +50,6 @@ class DotItems(Items):
         self.class_of = np.concatenate(of_all)[self._order]
 
     def planes(self, description: Description, configuration: Configuration) -> Planes:
-        ports = description.ports
         parts = [self._planes_of_set(i, description, configuration) for i in range(len(self._sets))]
         inputs = {role: np.concatenate([part.inputs[role] for part in parts]) for role in parts[0].inputs}
         starts = np.concatenate([part.bounds[:-1] + shift for part, shift in zip(parts, _shifts(parts), strict=True)])
@@ -60,30 +57,21 @@ class DotItems(Items):
         bounds = np.concatenate([[0], np.cumsum(lengths)])
         beats = np.repeat(starts[self._order] - bounds[:-1], lengths) + np.arange(bounds[-1])
         results = np.concatenate([part.outputs["result"] for part in parts])[self._order]
-        return Planes(
-            {role: codes[beats] for role, codes in inputs.items() if role in ports}, bounds, {"result": results}
-        )
+        return Planes({role: codes[beats] for role, codes in inputs.items()}, bounds, {"result": results})
 
     def _planes_of_set(self, number: int, description: Description, configuration: Configuration) -> Planes:
         vectors, pair, beats = self._sets[number], self._pairs[number], configuration.beats
         n = vectors.blocks * beats
-        inputs: dict[str, Codes] = {}
-        for side, operand, fmt in (("a", vectors.a, pair.a), ("b", vectors.b, pair.b)):
+        inputs: dict[str, Codes] = run_time_formats(description, pair, n)
+        for side, operand in (("a", vectors.a), ("b", vectors.b)):
             inputs[f"{side}_elements"] = operand.codes.reshape(n, configuration.lanes)
-            if isinstance(operand, Blocks):
+            if vectors.scaled:
                 inputs[f"{side}_scale"] = np.repeat(operand.scales, beats)[:, None]
-            port = description.ports.get(f"{side}_format")
-            if port is not None and port.map is not None:
-                number_of = port.map[fmt.name if fmt.name in port.map else element_of(fmt).name]
-                inputs[f"{side}_format"] = np.full((n, 1), number_of, np.uint32)
         last = np.repeat(vectors.last, beats)
         first = np.repeat(np.concatenate([[True], vectors.last[:-1]]), beats)
         inputs["last"], inputs["first"] = last[:, None].astype(np.uint8), first[:, None].astype(np.uint8)
         if vectors.c is not None:
-            # c counts with the first block; what comes with the others must not matter.
-            c = np.random.Generator(np.random.PCG64(_GARBAGE_SEED)).integers(0, 1 << 32, vectors.blocks, np.uint32)
-            c[vectors.bounds[:-1]] = vectors.c
-            inputs["c"] = np.repeat(c, beats)[:, None]
+            inputs["c"] = np.repeat(on_first_blocks(vectors.c[:, None], vectors.bounds), beats, axis=0)
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results[:, None]})
 
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
@@ -96,15 +84,15 @@ class DotItems(Items):
         place = int(self._order[item])
         number = int(np.searchsorted(self._starts, place, side="right")) - 1
         vectors, dot = self._sets[number], place - int(self._starts[number])
-        where = vectors.dot_slice(dot)
-        pairs = list(zip(*(_oracle_blocks(each, where) for each in (vectors.a, vectors.b)), strict=True))
+        rows = range(vectors.blocks)[vectors.dot_slice(dot)]
+        pairs = list(zip(oracle_blocks(vectors.a, rows), oracle_blocks(vectors.b, rows), strict=True))
         return WrongDot(
             pairs,
             vectors.rule,
             int(vectors.results[dot]),
             seen,
             c=0 if vectors.c is None else int(vectors.c[dot]),
-            has_scales=isinstance(vectors.a, Blocks),
+            has_scales=vectors.scaled,
         )
 
 
@@ -112,15 +100,9 @@ def _shifts(parts: Sequence[Planes]) -> NDArray[np.int64]:
     return np.cumsum([0, *(int(part.bounds[-1]) for part in parts[:-1])])
 
 
-def _oracle_blocks(operand: Operand, where: slice) -> list[oracle.Block]:
-    codes = operand.codes[where].tolist()
-    if isinstance(operand, Blocks):
-        return [
-            oracle.Block(operand.format, s, tuple(c))
-            for s, c in zip(operand.scales[where].tolist(), codes, strict=True)
-        ]
-    fmt = BlockFormat(operand.format.name, operand.format, E8M0)
-    return [oracle.Block(fmt, E8M0.bias, tuple(row)) for row in codes]
+def oracle_blocks(blocks: Blocks, rows: Sequence[int] | NDArray[np.int64]) -> list[oracle.Block]:
+    """Return rows of *blocks* as the oracle's."""
+    return [oracle.Block(blocks.format, int(blocks.scales[i]), tuple(blocks.codes[i].tolist())) for i in rows]
 
 
 class DotFamily(Family):
@@ -135,16 +117,11 @@ class DotFamily(Family):
         self.default_count = {"verilator": 5_000 if multi_block else 20_000, "icarus": 500}
 
     def call(self, description: Description, configuration: Configuration) -> list[object]:
-        rule = _rule(configuration)
         return [
             self._multi_block,
             "c" in description.ports,
             [[pair.a.name, pair.b.name] for pair in configuration.pairs],
-            {
-                name: value
-                for name, value in to_dict(rule).items()
-                if name not in ("source", "confidence", "description")
-            },
+            rule_call(configuration),
         ]
 
     def make(
@@ -181,3 +158,29 @@ DOT_GENERAL = DotFamily(multi_block=True)
 def _rule(configuration: Configuration) -> AccumulationRule:
     assert configuration.rule is not None, "operations of dot products have rules"
     return configuration.rule.rule
+
+
+def rule_call(configuration: Configuration) -> dict[str, object]:
+    """Return the fields of the rule that decide bits."""
+    words = ("source", "confidence", "description")
+    return {name: value for name, value in to_dict(_rule(configuration)).items() if name not in words}
+
+
+def on_first_blocks(c: NDArray[np.uint32], bounds: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return initial values [runs, n] for every block: they count with the first of a run only, and what comes
+    with the others must not matter."""
+    draws = np.random.Generator(np.random.PCG64(_GARBAGE_SEED))
+    values = draws.integers(0, 1 << 32, (int(bounds[-1]), c.shape[1]), np.uint32)
+    values[bounds[:-1]] = c
+    return values
+
+
+def run_time_formats(description: Description, pair: OperandPair, rows: int) -> dict[str, Codes]:
+    """Return the planes that say which formats the operands have."""
+    planes: dict[str, Codes] = {}
+    for side, fmt in (("a", pair.a), ("b", pair.b)):
+        port = description.ports.get(f"{side}_format")
+        if port is not None and port.map is not None:
+            number = port.map[fmt.name if fmt.name in port.map else element_of(fmt).name]
+            planes[f"{side}_format"] = np.full((rows, 1), number, np.uint32)
+    return planes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refmodel.cli.common import integer, integers
-from refmodel.errors import DefinitionError, unknown_name
+from refmodel.errors import DefinitionError, MissingPackageError, unknown_name
 from refmodel.formats import ElementFormat, get_scale
 from refmodel.identify import BlackBox, Identification, Interface, identify
 from refmodel.identify.exchange import proceed, start
@@ -26,6 +26,9 @@ UNSETTLED = 1
 UNFINISHED = 3
 """Exit code if another round is to be answered."""
 
+_OF_INTERFACES = ("a", "b", "scale", "block", "lengths", "c_format")
+_OF_DESIGNS = ("config", "formats", "rule", "sim")
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -34,14 +37,16 @@ def add(commands: Commands) -> None:
         help="say which accumulation rules a black box follows",
         description="Ask a black box dot products chosen to tell accumulation rules apart, and report the rules "
         "and field values consistent with its answers. The black box is a Python function, or anything that "
-        "answers files, round by round. A description of a DUT is not taken yet: use files.",
+        "answers files, round by round, or a design that a DUT description describes, which is simulated.",
         epilog="exit code: 0 identified, one class of rules that give equal bits; 1 no rule fits, or several that "
         "differ; 2 bad usage; 3 a further round is to be answered. "
-        "examples: mxref identify --black-box mymodel:dot --a e4m3 --scale e8m0 --block 32; "
+        "examples: mxref identify rtl/mx_dot_general.toml --rule exact_fp32; "
+        "mxref identify --black-box mymodel:dot --a e4m3 --scale e8m0 --block 32; "
         "mxref identify --a e5m2 --write-probes DIR, answer DIR/round_001.npz, "
         "mxref identify --directory DIR --answers FILE, and so on.",
     )
     what = parser.add_argument_group("where the answers come from, one of")
+    what.add_argument("dut", nargs="?", metavar="DUT.toml", help="a DUT description (docs/dut.md); see --config")
     what.add_argument(
         "--black-box",
         metavar="MODULE:FUNCTION",
@@ -67,18 +72,28 @@ def add(commands: Commands) -> None:
         choices=("float32", "float16", "bfloat16", "none"),
         help="format of the initial value; none: it starts at +0 (default float32)",
     )
+    design = parser.add_argument_group("which configuration of a described design, and in which simulator")
+    design.add_argument("--config", metavar="NAME", help="its name (default: the first that fits the other options)")
+    design.add_argument("--formats", metavar="PAIR", help="its formats, as mxfp8_e4m3 or mxfp8_e4m3*mxfp4_e2m1")
+    design.add_argument("--rule", metavar="NAME", help="the rule it is described to follow; not believed")
+    design.add_argument("--sim", choices=("verilator", "icarus"), help="simulator (default verilator)")
     parser.add_argument("--seed", type=integer, metavar="S", help="of the random inputs (default 1)")
     parser.set_defaults(run=_identify)
 
 
 def _identify(arguments: argparse.Namespace) -> int:
-    ways = [name for name in ("black_box", "write_probes", "answers") if getattr(arguments, name) is not None]
+    ways = [name for name in ("dut", "black_box", "write_probes", "answers") if getattr(arguments, name) is not None]
     if len(ways) != 1:
-        raise DefinitionError("give one of --black-box, --write-probes and --answers")
+        raise DefinitionError("give one of DUT.toml, --black-box, --write-probes and --answers")
+    for name in _OF_DESIGNS:
+        if ways != ["dut"] and getattr(arguments, name) is not None:
+            raise DefinitionError(f"--{name} chooses a configuration of a described design, and DUT.toml is missing")
     if ways == ["answers"]:
         return _take_answers(arguments)
     if arguments.directory is not None:
         raise DefinitionError("--directory goes with --answers")
+    if ways == ["dut"]:
+        return _ask_design(arguments)
     if arguments.a is None:
         raise DefinitionError("--a is missing: the element format that the black box takes")
     interface, seed = _interface(arguments), 1 if arguments.seed is None else arguments.seed
@@ -89,10 +104,38 @@ def _identify(arguments: argparse.Namespace) -> int:
     return _report(identify(_load(arguments.black_box), interface, seed=seed))
 
 
+def _ask_design(arguments: argparse.Namespace) -> int:
+    for name in _OF_INTERFACES:
+        if getattr(arguments, name) is not None:
+            raise DefinitionError(f"--{name.replace('_', '-')} is said by the description; leave it out here")
+    root = Path(__file__).resolve().parents[2]
+    sys.path.insert(0, str(root))  # the bench belongs to the repository and is not installed with the package
+    try:
+        probing, selection = (importlib.import_module(f"cocotb_tests.{name}") for name in ("probing", "selection"))
+    except ImportError as error:
+        raise MissingPackageError(
+            f"simulating a design needs the repository and the packages of extra 'sim' ({error}): "
+            "clone it, and pip install -e '.[sim]'"
+        ) from None
+    finally:
+        sys.path.remove(str(root))
+    wanted = {name: (given,) for name in ("formats", "rule") if (given := getattr(arguments, name)) is not None}
+    filters = selection.Filters(config=arguments.config, **wanted)
+    design = probing.choose(arguments.dut, filters, arguments.sim or "verilator")
+    configuration = design.configuration
+    print(f"design: {design.description.name}, {configuration.name}")
+    verdict = probing.identify_design(design, 1 if arguments.seed is None else arguments.seed)
+    code = _report(verdict.found)
+    if configuration.rule is not None:
+        agrees = f"gives other bits on {verdict.wrong} of the inputs asked" if verdict.wrong else "gives every answer"
+        print(f"The description says {configuration.rule.name}; that rule {agrees}.")
+    return code
+
+
 def _take_answers(arguments: argparse.Namespace) -> int:
     if arguments.directory is None:
         raise DefinitionError("--answers needs --directory, the one that --write-probes made")
-    for name in ("a", "b", "scale", "block", "lengths", "c_format", "seed"):
+    for name in (*_OF_INTERFACES, "seed"):
         if getattr(arguments, name) is not None:
             raise DefinitionError(f"--{name.replace('_', '-')} was settled by --write-probes; leave it out here")
     found = proceed(arguments.directory, arguments.answers)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refmodel.cli.common import integer, print_table
+from refmodel.accumulate import AccumulationRule, from_toml
+from refmodel.cli.common import add_options, integer, print_table, quantize_options
 from refmodel.errors import DefinitionError, FileError
-from refmodel.vectors.dotset import MAX_COUNT, make_dot_vectors
+from refmodel.options import QuantizeOptions
+from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_vectors
+from refmodel.vectors.dotset import DotVectors, get_vector_format, make_dot_vectors
 from refmodel.vectors.files import check_destination, read_vectors, write_vectors
-from refmodel.vectors.pairs import load_pairs
+from refmodel.vectors.pairs import TensorPair, load_pairs
+from refmodel.vectors.vectorset import MAX_COUNT, VectorSet
 from refmodel.vectors.verify import check_results
 
 if TYPE_CHECKING:
@@ -25,17 +31,36 @@ def add(commands: Commands) -> None:
     vectors = commands.add_parser(
         "vectors",
         help="make a directory of test vectors",
-        description="Make a directory of dot products: operands of every stimulus class, and the results "
-        "that the model gives under a rule. The same command writes the same bytes on every machine.",
-        epilog="example: mxref vectors --a-format mxfp8_e4m3 --rule exact_fp32 --count 20000 --seed 1 "
-        "--input weights.safetensors --output build/e4m3",
+        description="Make a directory of test vectors: inputs of every stimulus class, and the results that "
+        "the model gives. The same command writes the same bytes on every machine.",
+        epilog="examples: mxref vectors --a-format mxfp8_e4m3 --rule exact_fp32 --count 20000 --seed 1 "
+        "--input weights.safetensors --output build/e4m3; "
+        "mxref vectors --operation quantize --a-format nvfp4 --count 5000 --output build/nvfp4",
     )
     vectors.add_argument(
-        "--a-format", required=True, metavar="FORMAT", help="format of A, one of `mxref formats`"
+        "--operation",
+        default="dot",
+        choices=("dot", "quantize", "dequantize"),
+        help="dot products of A and B under a rule, numbers to blocks, or blocks to numbers (default dot)",
+    )
+    vectors.add_argument(
+        "--a-format",
+        required=True,
+        metavar="FORMAT",
+        help="format of A, or of the blocks of a conversion: one of `mxref formats`, or elements without block "
+        "scales such as e4m3",
     )
     vectors.add_argument("--b-format", metavar="FORMAT", help="format of B (default: that of A)")
     vectors.add_argument(
-        "--rule", required=True, help="accumulation rule of the results, one of `mxref rules`"
+        "--rule",
+        metavar="RULE|FILE",
+        help="accumulation rule of dot products, one of `mxref rules`, or a file NAME.toml with the fields of one",
+    )
+    vectors.add_argument(
+        "--input-format",
+        default="fp32",
+        choices=("fp32", "bf16"),
+        help="format of the numbers that quantize takes (default fp32)",
     )
     vectors.add_argument(
         "--multi-block",
@@ -48,7 +73,7 @@ def add(commands: Commands) -> None:
         help="each dot has an initial value of its own (default: all start at +0)",
     )
     vectors.add_argument(
-        "--count", required=True, type=integer, metavar="N", help=f"dot products at least, 1 to {MAX_COUNT}"
+        "--count", required=True, type=integer, metavar="N", help=f"vectors at least, 1 to {MAX_COUNT}"
     )
     vectors.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
     vectors.add_argument(
@@ -68,6 +93,7 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="directory to make; a vector directory there is replaced",
     )
+    add_options(vectors, QuantizeOptions)
     vectors.set_defaults(run=_vectors)
 
     verify = commands.add_parser(
@@ -86,22 +112,67 @@ def _vectors(arguments: argparse.Namespace) -> None:
     check_destination(arguments.output)
     tensors = [] if arguments.input is None else load_pairs(arguments.input, arguments.input_b)
     progress = _Progress()
-    vectors = make_dot_vectors(
-        arguments.a_format,
-        arguments.a_format if arguments.b_format is None else arguments.b_format,
-        rule=arguments.rule,
-        multi_block=arguments.multi_block,
-        initial_values=arguments.initial_values,
-        count=arguments.count,
-        seed=arguments.seed,
-        tensors=tensors,
-        progress=progress.step,
-    )
+    vectors = _make(arguments, tensors, progress.step)
     progress.step("files")
     write_vectors(vectors, arguments.output)
-    rows = [(each.name, each.count, vectors.blocks_of(each)) for each in vectors.classes]
-    print_table(("class", "dots", "blocks"), rows)
-    print(f"{arguments.output}: {vectors.dots} dot products, {vectors.blocks} block pairs, {vectors.rule.name}")
+    if isinstance(vectors, DotVectors):
+        rows = [(each.name, each.count, vectors.blocks_of(each)) for each in vectors.classes]
+        print_table(("class", "dots", "blocks"), rows)
+        made = f"{vectors.dots} dot products, {vectors.blocks} block pairs, {vectors.rule.name}"
+    else:
+        print_table(("class", "blocks"), [(each.name, each.count) for each in vectors.classes])
+        made = f"{vectors.vectors} blocks, {vectors.title}"
+    print(f"{arguments.output}: {made}")
+
+
+def _make(
+    arguments: argparse.Namespace, tensors: list[TensorPair], progress: Callable[[str], None]
+) -> VectorSet:
+    """Make the set that the arguments ask for; arguments of another operation are refused."""
+    operation = arguments.operation
+    only_dot = ("b_format", "rule", "multi_block", "initial_values")
+    for name in only_dot if operation != "dot" else ():
+        if getattr(arguments, name):
+            raise DefinitionError(f"--{name.replace('_', '-')} is for dot products, not for {operation}")
+    count, seed = arguments.count, arguments.seed
+    if operation == "quantize":
+        return make_quantize_vectors(
+            arguments.a_format,
+            input_format=arguments.input_format,
+            options=quantize_options(arguments, get_vector_format(arguments.a_format)),
+            count=count,
+            seed=seed,
+            tensors=tensors,
+            progress=progress,
+        )
+    if operation == "dequantize":
+        if tensors:
+            raise DefinitionError("--input gives numbers, which dequantize does not take")
+        return make_dequantize_vectors(arguments.a_format, count=count, seed=seed, progress=progress)
+    if arguments.rule is None:
+        raise DefinitionError("dot products need --rule, one of `mxref rules`")
+    return make_dot_vectors(
+        arguments.a_format,
+        arguments.a_format if arguments.b_format is None else arguments.b_format,
+        rule=_read_rule(arguments.rule),
+        multi_block=arguments.multi_block,
+        initial_values=arguments.initial_values,
+        count=count,
+        seed=seed,
+        tensors=tensors,
+        progress=progress,
+    )
+
+
+def _read_rule(text: str) -> str | AccumulationRule:
+    """Return the rule in a TOML file, or the name that *text* is."""
+    if not text.endswith(".toml"):
+        return text
+    try:
+        return from_toml(Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise FileError(f"{text}: cannot be read: {reason}") from error
 
 
 def _verify(arguments: argparse.Namespace) -> None:

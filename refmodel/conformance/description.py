@@ -97,6 +97,7 @@ class Port:
         role: A role of the operation.
         port: Name of the port.
         low: Bit of the port at which the role begins; several roles may share a port.
+        after: In place of low, the role of the same port that ends where this one begins.
         width: Bits that belong to the role, None for as many as it needs. Bits above those are 0.
         item_bits: Bits from one item to the next, None for no gaps; items stand in the low bits of theirs.
         order: Whether item 0 is in the lowest bits or in the highest.
@@ -106,6 +107,7 @@ class Port:
     role: str
     port: str
     low: int = 0
+    after: str | None = None
     width: int | None = None
     item_bits: int | None = None
     order: Order = "first_low"
@@ -188,12 +190,19 @@ class Description:
             return port.width
         return found.count * (port.item_bits or found.bits)
 
+    def low(self, role: str, configuration: Configuration) -> int:
+        """Return the bit of its port at which *role* begins."""
+        port = self.ports[role]
+        if port.after is None:
+            return port.low
+        return self.low(port.after, configuration) + (self.width(port.after, configuration) or 0)
+
     def port_widths(self, configuration: Configuration) -> dict[str, int | None]:
         """Return the width that each port must have; None for one that may have any."""
         widths: dict[str, int | None] = {}
         for role, port in self.ports.items():
             width = self.width(role, configuration)
-            end = None if width is None else port.low + width
+            end = None if width is None else self.low(role, configuration) + width
             before = widths.get(port.port, 0)
             widths[port.port] = None if end is None or before is None else max(before, end)
         return widths
@@ -340,6 +349,14 @@ class _Loader:
             if key not in roles:
                 error = unknown_name(f"role of operation {self._operation.name}:", key, roles)
                 raise table.error(key, str(error))
+        for name, port in ports.items():
+            chain = [name]
+            while (after := ports[chain[-1]].after) is not None:
+                if after not in ports or ports[after].port != port.port:
+                    raise table.error(chain[-1], f"comes after {after}, which is not in port {port.port}")
+                if after in chain:
+                    raise table.error(name, f"comes after itself: {' after '.join([*chain, after])}")
+                chain.append(after)
         return ports
 
     def _port(self, table: Table, role: str) -> Port:
@@ -348,15 +365,19 @@ class _Loader:
                 raise table.error(role, f"needs a map: {role} = {{ port = ..., map = ... }}")
             return Port(role=role, port=table.text(role))
         inner = table.table(role)
+        roles = [other for other in self._operation.roles if other != role]
         port = Port(
             role=role,
             port=inner.text("port", expected="the name of the port"),
             low=inner.integer("low", 0),
+            after=inner.choice("after", roles, None),
             width=inner.integer("width", None, low=1),
             item_bits=inner.integer("item_bits", None, low=1, high=4096),
             order=inner.choice("order", get_args(Order), "first_low"),
             map=self._numbers(inner, "map") if role.endswith("_format") else None,
         )
+        if port.after is not None and "low" in inner:
+            raise inner.error("after", "stands beside key 'low'; give one of the two")
         inner.finish()
         return port
 
@@ -592,15 +613,16 @@ class _Loader:
                 raise table.error(role, f"has width = {port.width}, but {configuration.name} needs {needed} bits there")
             if port.map is not None:
                 self._check_map(table, role, port, configuration)
-            end = port.low + (port.width or needed)
+            begin = description.low(role, configuration)
+            end = begin + (port.width or needed)
             for low, high, other in taken.get(port.port, []):
-                if port.low < high and low < end:
+                if begin < high and low < end:
                     raise table.error(
                         role,
-                        f"takes bits {end - 1}:{port.low} of {port.port}, where {other} has {high - 1}:{low} "
+                        f"takes bits {end - 1}:{begin} of {port.port}, where {other} has {high - 1}:{low} "
                         f"({configuration.name})",
                     )
-            taken.setdefault(port.port, []).append((port.low, end, role))
+            taken.setdefault(port.port, []).append((begin, end, role))
 
     def _check_map(self, table: Table, role: str, port: Port, configuration: Configuration) -> None:
         assert port.map is not None

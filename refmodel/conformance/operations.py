@@ -73,6 +73,10 @@ _RUN_TIME_FORMATS = {
     for side in ("a", "b")
 }
 _INITIAL = {"c": Role("in", "Float32 value that the sum starts at; +0 for a design without", optional=True)}
+_PACKET_END = {
+    "packet_end": Role("in", "end of a packet of blocks, at random: comes out with its block", optional=True),
+}
+_RESULT_END = {"result_packet_end": Role("out", "end of a packet of results", optional=True)}
 _RESULT = {"result": Role("out", "the result, in the result format of the configuration")}
 _MARKS = {
     "first": Role("in", "1 on the blocks that begin a dot product", optional=True),
@@ -86,13 +90,13 @@ OPERATIONS = {
             "dot",
             "one block of A with one of B",
             ("rules", "results", "lanes"),
-            _operand("a") | _operand("b") | _RUN_TIME_FORMATS | _INITIAL | _RESULT,
+            _operand("a") | _operand("b") | _RUN_TIME_FORMATS | _INITIAL | _RESULT | _PACKET_END | _RESULT_END,
         ),
         Operation(
             "dot_general",
             "a run of blocks of A with one of B, marked by last",
             ("rules", "results", "lanes"),
-            _operand("a") | _operand("b") | _RUN_TIME_FORMATS | _INITIAL | _MARKS | _RESULT,
+            _operand("a") | _operand("b") | _RUN_TIME_FORMATS | _INITIAL | _MARKS | _RESULT | _RESULT_END,
         ),
         Operation(
             "matmul_tile",
@@ -100,7 +104,7 @@ OPERATIONS = {
             ("rules", "results", "lanes", "rows", "columns"),
             _operand("a", "a block of every row")
             | _operand("b", "a block of every column")
-            | _RUN_TIME_FORMATS | _INITIAL | _MARKS | _RESULT,
+            | _RUN_TIME_FORMATS | _INITIAL | _MARKS | _RESULT | _RESULT_END,
         ),
         Operation(
             "quantize",
@@ -110,7 +114,8 @@ OPERATIONS = {
                 "values": Role("in", "the numbers of a block, in the input format of the configuration"),
                 "elements": Role("out", "element codes of the block"),
                 "scale": Role("out", "scale code of the block"),
-            },
+            }
+            | _PACKET_END | _RESULT_END,
         ),
         Operation(
             "dequantize",
@@ -120,7 +125,8 @@ OPERATIONS = {
                 "elements": Role("in", "element codes of the block"),
                 "scale": Role("in", "scale code of the block"),
                 "values": Role("out", "the numbers of the block, in the result format of the configuration"),
-            },
+            }
+            | _PACKET_END | _RESULT_END,
         ),
     )
 }  # fmt: skip
@@ -131,7 +137,7 @@ def shape(operation: Operation, role: str, configuration: Configuration) -> Shap
 
     Of a run-time format the width is for the description to say, and None too.
     """
-    if role in ("first", "last"):
+    if role in ("first", "last", "packet_end", "result_packet_end"):
         return Shape(1, 1)
     if role == "c":
         return Shape(configuration.rows * configuration.columns, 32)

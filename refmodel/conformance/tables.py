@@ -40,6 +40,7 @@ class Table:
         return DescriptionError(f"{self.file}: {where or 'the file'}: {problem}")
 
     def __contains__(self, key: str) -> bool:
+        self._read[key] = None  # a key that is there is read next, and one that is not is known
         return key in self._values
 
     def names(self) -> Iterator[str]:

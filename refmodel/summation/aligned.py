@@ -85,13 +85,14 @@ def product_terms(pair: Pair, rule: AccumulationRule) -> tuple[Array, NDArray[np
 
 
 def scaled_group_terms(
-    pair: Pair, scales: tuple[Scales, Scales] | None
+    pair: Pair, scales: tuple[Scales, Scales] | None, rule: AccumulationRule
 ) -> tuple[Array, NDArray[np.int16], Array | None]:
     """Return the terms of ``scale_only``: exact sums of inner groups times scales, with their exponents.
 
     Args:
         pair: Operands as arrays [inner_group, inner groups, rows].
         scales: Scales of the inner groups, [inner groups, rows] each.
+        rule: Its acc_round decides the sign of a zero sum, where that matters.
     """
     products = pair.join(np.multiply, pair.a.values, pair.b.values)
     special = None
@@ -99,6 +100,8 @@ def scaled_group_terms(
         products, special = split_special(products)
         special = special.sum(axis=0)
     sums = products.sum(axis=0)
+    if has_signed_zeros(rule) and not sums.all():
+        sums = np.where(sums == 0, np.where(pair.zero_is_negative(rule.acc_round), -0.0, 0.0), sums)
     is_zero = ~products.any(axis=0)
     if scales is None:
         return sums, np.where(is_zero, ZERO, 0).astype(np.int16), special
@@ -112,6 +115,11 @@ def scaled_group_terms(
     exponents = np.where(is_zero, np.int16(ZERO), exponents)
     terms = sums * factor * power_of_two(np.where(is_zero, 0, exponents))
     return terms, exponents, special
+
+
+def has_signed_zeros(rule: AccumulationRule) -> bool:
+    """Return whether an exactly zero sum of products may be -0."""
+    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and rule.acc_round == "RD")
 
 
 def aligned_sum(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import lcm
 
@@ -13,11 +13,18 @@ from refmodel.accumulate.rule import MULTIPLIES_SUM, AccumulationRule
 from refmodel.blocks import Blocks
 from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, ElementFormat, ScaleFormat
 from refmodel.operands import Operand
-from refmodel.summation.aligned import aligned_sum, group_scale, product_terms, scaled_group_terms
+from refmodel.summation.aligned import (
+    aligned_sum,
+    group_scale,
+    has_signed_zeros,
+    product_terms,
+    scaled_group_terms,
+)
 from refmodel.summation.decoded import decode_operand, scales_elements, sums_exactly
-from refmodel.summation.exact import exact_group_sums, float32_group_sums, has_signed_zeros, whole_sums
+from refmodel.summation.exact import exact_group_sums, float32_group_sums, whole_sums
 from refmodel.summation.late import add_second_aligned, addends, empty_group, rounded_group_sum
-from refmodel.summation.pairs import Pair, with_special
+from refmodel.summation.narrow import narrow_plan
+from refmodel.summation.pairs import Pair, with_special, zero_is_negative
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import chain_steps, extend_chain, group_value, rounded_products
 
@@ -56,6 +63,12 @@ class Run:
             return empty_group(running, rule)
         if rule.group_size == "all" and sums_exactly(rule):
             return self._whole_sum(start, stop, running)
+        plan = narrow_plan(rule, self.a, self.b)
+        if plan is not None:
+            rows = self.rows_a, self.rows_b
+            found = plan.evaluate(self.a, self.b, rows, (start, stop), running, self.outer)
+            if found is not None:
+                return found
         for pair, groups in self._chunks(start, stop, size, _DECODED):
             if rule.acc_in_align:
                 running = self._in_align(pair, groups, size, running)
@@ -166,8 +179,9 @@ class Run:
         if not finite.all():
             special = (0.0 if special is None else special) + np.where(finite, 0.0, running)
             running = np.where(finite, running, 0.0)
+        signs = _signs(terms, part, rule)
         total, _ = aligned_sum(terms, exponents, rule, running, scale)
-        total = _with_signed_zeros(total, part, rule, running)
+        total = _with_signed_zeros(total, signs, rule, running)
         result = rounder.round(total)
         return result if special is None else np.where(special != 0, special, result)
 
@@ -178,7 +192,7 @@ class Run:
         inner = self.rule.inner_group
         count = size // inner
         grouped, scales = pair.groups(group * count, count, inner), pair.scales(group * count, count, inner)
-        return scaled_group_terms(grouped, scales)
+        return scaled_group_terms(grouped, scales, self.rule)
 
     def _late(self, pair: Pair, groups: int, size: int, running: Array) -> Array:
         rule = self.rule
@@ -236,17 +250,20 @@ class Run:
         rule = self.rule
         if rule.term_exponent == "scale_only":
             found = [self._scale_only_terms(pair, first + i, size) for i in range(count)]
-            totals = np.stack([aligned_sum(terms, exponents, rule)[0] for terms, exponents, _ in found])
-            specials = [np.zeros(totals.shape[1:]) if s is None else s for *_, s in found]
-            return with_special([_with_signed_zeros(totals, part, rule)], np.stack(specials))
+            totals = []
+            for terms, exponents, _ in found:
+                signs = _signs(terms, part, rule)
+                totals.append(_with_signed_zeros(aligned_sum(terms, exponents, rule)[0], signs, rule))
+            specials = [np.zeros(totals[0].shape) if s is None else s for *_, s in found]
+            return with_special([np.stack(totals)], np.stack(specials))
         terms, exponents, special = product_terms(part, rule)
         group_scales = None
         if rule.scale_apply == "product_exponent":
             group_scales = pair.scales(first, count, size)
         scale, special = group_scale(part, group_scales, special)
+        signs = _signs(terms, part, rule)
         total, _ = aligned_sum(terms, exponents, rule, scale=scale)
-        total = _with_signed_zeros(total, part, rule)
-        return with_special([total], special)
+        return with_special([_with_signed_zeros(total, signs, rule)], special)
 
     def _second(self, pair: Pair, part: Pair, first: int, count: int, running: Array) -> Array:
         rule = self.rule
@@ -256,7 +273,7 @@ class Run:
         parts = []
         for lane in _lanes(rule, len(terms)):
             value, exponent = aligned_sum(terms[lane].copy(), exponents[lane], rule, scale=scale)
-            value = _with_signed_zeros(value, part.elements(lane), rule)
+            value = _with_signed_zeros(value, _signs(terms, part.elements(lane), rule), rule)
             parts.append((value, exponent))
         for position in range(count):
             running = add_second_aligned(
@@ -279,13 +296,21 @@ def _lanes(rule: AccumulationRule, size: int) -> list[slice]:
     return [lane for lane in lanes if range(size)[lane]]
 
 
+def _signs(terms: Array, part: Pair, rule: AccumulationRule) -> Callable[[], NDArray[np.bool_]]:
+    """Return what gives the signs of the terms of a sum, zeros included; products may have been made +0."""
+    if rule.term_exponent != "scale_only":
+        return part.signs
+    signs = np.signbit(terms)
+    return lambda: signs
+
+
 def _with_signed_zeros(
-    total: Array, part: Pair, rule: AccumulationRule, running: Array | None = None
+    total: Array, signs: Callable[[], NDArray[np.bool_]], rule: AccumulationRule, running: Array | None = None
 ) -> Array:
-    """Give exactly zero sums of products, and *running*, the sign that zero_sign wants."""
+    """Give exactly zero sums of terms of such signs, and *running*, the sign that zero_sign wants."""
     if not has_signed_zeros(rule) or not (total == 0).any():
         return total
-    minus = part.zero_is_negative(rule.acc_round, running)
+    minus = zero_is_negative(signs(), rule.acc_round, running)
     return np.where(total == 0, np.where(minus, -0.0, 0.0), total)
 
 

@@ -158,6 +158,11 @@ def _decode_elements(
     return values, exponents
 
 
+def element_tables(element: ElementFormat, *, normalised: bool) -> tuple[Array, NDArray[np.int16]]:
+    """Return values and exponents e(x) of all codes of an element format, or floor(log2 |x|) if normalised."""
+    return _tables(element, 0, False, "keep", None, normalised)
+
+
 @lru_cache(maxsize=128)
 def _tables(
     element: ElementFormat, drop: int, daz: bool, daz_sign: str, emin: int | None, normalised: bool

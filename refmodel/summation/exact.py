@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from refmodel.accumulate.rule import AccumulationRule
 from refmodel.formats import ElementFormat, ScaleFormat
 from refmodel.rounding import exact_sum
+from refmodel.summation.aligned import has_signed_zeros
 from refmodel.summation.bands import DIGITS, Span, data_span, format_span, precision, splits
 from refmodel.summation.decoded import Decoded, Scales
 from refmodel.summation.pairs import Pair, with_special
@@ -215,7 +216,7 @@ def whole_sums(
         terms = [clean.contract(*pairs[0])[0]]
     else:
         sums = (_block_sums(pair, formats, scale_formats, *portion, size) for portion in portions)
-        terms = _binned_sum(chain.from_iterable(sums), spans, blocks * size)
+        terms = _binned_sum(chain.from_iterable(sums), spans, blocks, size, _terms(formats, scale_formats, size))
     if rule.dot_shift:
         terms = [term * 2.0**-rule.dot_shift for term in terms]
     # Only elements without scales are filled up; in *scaled* the filling of several blocks lies in between.
@@ -254,23 +255,34 @@ def _scaled(
     return Pair(Decoded(a, None, None, 0, True), Decoded(b, None, None, 0, True), pair.outer), digits
 
 
-def _binned_sum(terms: Iterable[Array], spans: tuple[Span, Span], products: int) -> list[Array]:
-    """Return the exact sum of terms [n, *batch], each a sum of some of *products* products of such spans.
+def _terms(formats: Formats, scale_formats: ScaleFormats | None, size: int) -> int:
+    """Return how many terms the sum of a block may have: one if a float64 holds it and scales are powers of two."""
+    bits = sum(high - low for low, high in map(format_span, formats)) + (size - 1).bit_length()
+    shifts = scale_formats is None or all(f.mantissa_bits == 0 for f in scale_formats)
+    return 1 if bits <= DIGITS and shifts else _TERMS
 
-    Every term is cut at fixed exponents, and what lies between two of them is added in a float64 of its own:
-        adding
+
+def _binned_sum(terms: Iterable[Array], spans: tuple[Span, Span], blocks: int, size: int, most: int) -> list[Array]:
+    """Return the exact sum of terms [n, *batch].
+
+    Every term is cut at fixed exponents, and what lies between two of them is added in a float64 of its own: adding
     1.5 * 2**(52 + g) and taking it away again rounds to a multiple of 2**g. A bin of grid 2**g holds all its
     sums as they stay below 2**(g + 53).
+
+    Args:
+        terms: Of each block at most *most*, no one larger than the sum of the magnitudes of the block's products.
+        spans: Of the operands.
+        blocks, size: Number of blocks, and of products of a block.
+        most: See *terms*.
     """
-    # A term is below 2**top, and so is every sum of terms, and of what is left of them; a portion of blocks
-    # gives at most _TERMS terms for each, so 2**growth bounds how much the remainders of all terms add up to.
-    growth = (products * _TERMS).bit_length()
+    # Terms, and sums of some of them, are below 2**top. What is left of a term after a cut is half a unit of the
+    # grid at most, so what is left of all adds up to less than 2**(grid - 1 + bits of their number).
     low = spans[0][0] + spans[1][0]
-    top = spans[0][1] + spans[1][1] + growth
+    top = spans[0][1] + spans[1][1] + (blocks * size * most).bit_length()
     grids = []
     while low < top - DIGITS:
         grids.append(top - DIGITS + 2)
-        top = grids[-1] - 1 + growth
+        top = grids[-1] - 1 + (blocks * most).bit_length()
     bins: list[Array] = []
     for term in terms:
         if not bins:
@@ -316,11 +328,6 @@ def _finite(pair: Pair) -> Pair:
 
 def _zero_special(values: Array) -> Array:
     return np.where(np.isfinite(values), values, 0.0)
-
-
-def has_signed_zeros(rule: AccumulationRule) -> bool:
-    """Return whether an exactly zero sum of products may be -0."""
-    return rule.zero_sign == "ieee" or (rule.zero_sign == "from_plus" and rule.acc_round == "RD")
 
 
 def _signed_zeros(terms: list[Array], groups: Pair, rule: AccumulationRule) -> list[Array]:

@@ -12,19 +12,25 @@ from refmodel.blocks import Blocks
 from refmodel.operands import Elements, Operand
 from refmodel.summation.chain import Run
 from refmodel.summation.decoded import sums_exactly
+from refmodel.summation.narrow import narrow_plan
 from refmodel.summation.rounder import Array, Rounder
 from refmodel.summation.sequential import tree_sum
 
 # Running values and products of a tile: float64, within a level-2 cache.
 _TILE_RESULTS = 1 << 16
 _TILE_PRODUCTS = 1 << 17
+# Of narrow products, which take fewer arrays, in a tile of a matrix product.
+_NARROW_PRODUCTS = 1 << 19
 
 _FLOAT32 = Rounder("fp32", "RNE")
 
 
-def tile_items(rule: AccumulationRule, a: Operand, length: int) -> int:
+def tile_items(rule: AccumulationRule, a: Operand, b: Operand, length: int, *, outer: bool) -> int:
     """Return how many results to work on at a time."""
     size = rule.group_size
+    plan = narrow_plan(rule, a, b) if outer else None
+    if plan is not None:
+        return min(_TILE_RESULTS, _NARROW_PRODUCTS // plan.size)
     if sums_exactly(rule) or (rule.order == "fma_chain" and rule.acc_in_align):
         depth = 1
     elif size == "block" and isinstance(a, Blocks):

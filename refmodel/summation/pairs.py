@@ -102,11 +102,21 @@ class Pair:
         Terms of one sign add up to zero only if all of them are, so the signs alone decide: -0 if all are
         negative, and when rounding down unless all are positive.
         """
-        negative = self.join(np.not_equal, np.signbit(self.a.values), np.signbit(self.b.values))
-        minus = np.asarray(negative.any(axis=0) if mode == "RD" else negative.all(axis=0))
-        if running is None:
-            return minus
-        return minus | np.signbit(running) if mode == "RD" else minus & np.signbit(running)
+        return zero_is_negative(self.signs(), mode, running)
+
+    def signs(self) -> NDArray[np.bool_]:
+        """Return where a product is negative or -0."""
+        return np.asarray(self.join(np.not_equal, np.signbit(self.a.values), np.signbit(self.b.values)))
+
+
+def zero_is_negative(
+    signs: NDArray[np.bool_], mode: Rounding, running: Array | None = None
+) -> NDArray[np.bool_]:
+    """Return where an exactly zero sum of terms of such signs, and *running*, is -0, over the first axis."""
+    minus = np.asarray(signs.any(axis=0) if mode == "RD" else signs.all(axis=0))
+    if running is None:
+        return minus
+    return minus | np.signbit(running) if mode == "RD" else minus & np.signbit(running)
 
 
 def split_special(products: Array) -> tuple[Array, Array]:

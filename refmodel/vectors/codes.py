@@ -67,7 +67,8 @@ def exhaustive(request: Request) -> Stimulus:
     """Every pair of element codes, alone in a lane, all other lanes +0 and both scales 1.0.
 
     Where the count does not allow every pair, every code of A and of B still meets 1.0, and the rest is
-    a random choice of pairs. Where it allows more, the pairs come again in other lanes.
+    a random choice of pairs. Where it allows more, the pairs come again in other lanes; and under a pair of
+    scales each, until all have been met, if scales have a mantissa.
     """
     a_element, b_element = request.a_format.element, request.b_format.element
     n_a, n_b = 1 << a_element.bits, 1 << b_element.bits
@@ -78,23 +79,44 @@ def exhaustive(request: Request) -> Stimulus:
         room = max(0, request.count - np.count_nonzero(is_required))
         chosen = optional[request.draws.permutation(optional.size)[:room]]
         pairs = np.sort(np.concatenate([pairs[is_required], chosen]))
-    passes = max(1, min(request.count // pairs.size, request.operands.lanes))
+    scales = _scale_pairs(request)
+    most = max(request.operands.lanes, -(-len(scales) // pairs.size))
+    passes = max(1, min(request.count // pairs.size, most))
     shift = np.arange(passes).repeat(pairs.size)
     pairs = np.tile(pairs, passes)
     a_code, b_code = pairs // n_b, pairs % n_b
     lane = (a_code + b_code + shift) % request.operands.lanes
+    chosen_scales = np.resize(scales, (pairs.size, 2))
     a, b = (
-        _one_lane(block_format, lane, code)
-        for block_format, code in ((request.a_format, a_code), (request.b_format, b_code))
+        _one_lane(block_format, lane, code, scale)
+        for block_format, code, scale in (
+            (request.a_format, a_code, chosen_scales[:, 0]),
+            (request.b_format, b_code, chosen_scales[:, 1]),
+        )
     )
     return Stimulus(a, b, np.ones(pairs.size, bool))
 
 
-def _one_lane(block_format: BlockFormat, lane: NDArray[np.int64], code: NDArray[np.int64]) -> Blocks:
-    """Return blocks [N] that hold one code each, in the lane given, +0 in the others, under scale 1.0."""
+def _scale_pairs(request: Request) -> NDArray[np.int64]:
+    """Return the pairs of scale codes [n, 2] that single products meet: 1.0 and 1.0; and then, if scales have a
+    mantissa, all pairs, in random order."""
+    formats = [fmt.scale for fmt in (request.a_format, request.b_format)]
+    unit = np.array([[scale_stimulus(scale).one for scale in formats]])
+    if all(scale.is_power_of_two for scale in formats):
+        return unit
+    n_a, n_b = (1 << scale.bits for scale in formats)
+    order = request.draws.permutation(n_a * n_b)
+    first = np.repeat(unit, (1 << request.a_format.element.bits) * (1 << request.b_format.element.bits), axis=0)
+    return np.concatenate([first, np.stack([order // n_b, order % n_b], axis=1)])
+
+
+def _one_lane(
+    block_format: BlockFormat, lane: NDArray[np.int64], code: NDArray[np.int64], scale: NDArray[np.int64]
+) -> Blocks:
+    """Return blocks [N] that hold one code each, in the lane given, +0 in the others, under these scales."""
     codes = np.zeros((code.size, block_format.block_size), np.uint8)
     codes[np.arange(code.size), lane] = code
-    return Blocks(block_format, codes, np.full(code.size, scale_stimulus(block_format.scale).one, np.uint8))
+    return Blocks(block_format, codes, scale.astype(np.uint8))
 
 
 def special_codes(element: ElementFormat) -> list[int]:

@@ -65,13 +65,17 @@ def power_of_two_codes(scale: ScaleFormat) -> list[int]:
 
 
 @lru_cache(maxsize=64)
-def operands(a_format: BlockFormat, b_format: BlockFormat) -> Operands:
+def operands(a_format: BlockFormat, b_format: BlockFormat, scaled: bool = True) -> Operands:
     """Return the (cached) tables of an ordered pair of formats."""
-    return Operands(a_format, b_format)
+    return Operands(a_format, b_format, scaled)
 
 
 class Operands:
     """An ordered pair of block formats, and block pairs of them with wanted sums.
+
+    Args:
+        a_format, b_format: The block formats.
+        scaled: False if all scales are 1.
 
     Attributes:
         a_format, b_format: The block formats.
@@ -87,7 +91,7 @@ class Operands:
         ShapeError: If the block sizes differ.
     """
 
-    def __init__(self, a_format: BlockFormat, b_format: BlockFormat) -> None:
+    def __init__(self, a_format: BlockFormat, b_format: BlockFormat, scaled: bool = True) -> None:
         if a_format.block_size != b_format.block_size:
             raise ShapeError(
                 f"{a_format.name} has blocks of {a_format.block_size} elements and {b_format.name} of "
@@ -96,7 +100,9 @@ class Operands:
         self.a_format, self.b_format = a_format, b_format
         self.lanes = a_format.block_size
         self.unit_exponent = a_format.element.quantum_exponent + b_format.element.quantum_exponent
-        self._scales = [power_of_two_codes(fmt.scale) for fmt in (a_format, b_format)]
+        self._scales = [
+            power_of_two_codes(fmt.scale) if scaled else [one_code(fmt.scale)] for fmt in (a_format, b_format)
+        ]
         self.unit_scale_sum = sum(
             codes.index(one_code(fmt.scale)) for codes, fmt in zip(self._scales, (a_format, b_format), strict=True)
         )

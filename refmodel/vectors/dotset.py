@@ -25,7 +25,7 @@ from refmodel.vectors.draws import Draws
 from refmodel.vectors.initial import draw_initial
 from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.stimulus import Request, Stimulus, join
-from refmodel.vectors.suite import FILLER, plan
+from refmodel.vectors.suite import FILLER, SCALES, plan
 from refmodel.vectors.target import result_codes, result_width, target_of
 from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet
 
@@ -281,15 +281,19 @@ def make_dot_vectors(
     classes: list[StimulusClassRange] = []
     made = 0
     for stimulus_class, share in plan(count, multi_block=multi_block, has_tensors=bool(tensors), has_c=initial_values):
+        if stimulus_class.name == SCALES and not scaled:
+            continue
         progress(stimulus_class.name)
         if stimulus_class.name == FILLER:
             share = max(share, count - made)
         key = (stimulus_class.name, a_block.name, b_block.name, multi_block)
         draws = Draws(seed, *key)
-        request = Request(draws, a_block, b_block, share, multi_block, tensors, target, chosen_rule)
+        request = Request(draws, a_block, b_block, share, multi_block, tensors, target, chosen_rule, scaled)
         part = stimulus_class.generate(request)
+        if not part.dots:  # these formats express nothing of it
+            continue
         if initial_values and part.c is None:
-            part = part._replace(c=draw_initial(part, stimulus_class.name, Draws(seed, "c", *key)))
+            part = part._replace(c=draw_initial(part, stimulus_class.name, Draws(seed, "c", *key), scaled))
         parts.append(part)
         classes.append(StimulusClassRange(stimulus_class.name, stimulus_class.description, made, part.dots))
         made += part.dots

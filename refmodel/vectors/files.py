@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from refmodel.blocks import Blocks
 from refmodel.errors import FileError, MxError
 from refmodel.formats import BlockFormat
+from refmodel.vectors.conversions import DequantizeVectors, QuantizeVectors
 from refmodel.vectors.dotset import DotVectors, unscaled_blocks
 from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Manifest, PlaneFile, parse_manifest
 from refmodel.vectors.vectorset import VectorSet, unpack_words
@@ -141,7 +142,35 @@ def _dot_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]])
     )
 
 
-_READERS: dict[str, Callable[[Path, Manifest, dict[str, NDArray[Any]]], VectorSet]] = {"dot": _dot_vectors}
+def _quantize_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> QuantizeVectors:
+    return QuantizeVectors(
+        values=codes["values"],
+        elements=codes["elements"],
+        scales=codes["scale"][:, 0],
+        format=manifest.parameters["block_format"],
+        input_format=manifest.parameters["input_format"],
+        options=manifest.parameters["options"],
+        classes=manifest.classes,
+        call=manifest.call,
+    )
+
+
+def _dequantize_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> DequantizeVectors:
+    return DequantizeVectors(
+        elements=codes["elements"],
+        scales=codes["scale"][:, 0],
+        values=codes["values"],
+        format=manifest.parameters["block_format"],
+        classes=manifest.classes,
+        call=manifest.call,
+    )
+
+
+_READERS: dict[str, Callable[[Path, Manifest, dict[str, NDArray[Any]]], VectorSet]] = {
+    "dot": _dot_vectors,
+    "quantize": _quantize_vectors,
+    "dequantize": _dequantize_vectors,
+}
 
 
 def hex_lines(words: NDArray[np.uint8], digits: int) -> bytes:

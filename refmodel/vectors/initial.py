@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks
 from refmodel.dot import dot
+from refmodel.operands import Elements, Operand
 from refmodel.vectors.codes import non_finite_products, scale_stimulus
 from refmodel.vectors.construct import BlockPair, negate_code, one_code
 from refmodel.vectors.draws import Draws
@@ -369,7 +370,7 @@ AIMED = frozenset({"cancellation", "ties", "range"})
 """Classes whose exact block sum is the point: only zeros are added to it."""
 
 
-def draw_initial(stimulus: Stimulus, name: str, draws: Draws) -> NDArray[np.uint32]:
+def draw_initial(stimulus: Stimulus, name: str, draws: Draws, scaled: bool = True) -> NDArray[np.uint32]:
     """Return initial values for the dot products of the class *name*, which leaves them open, uint32 [M].
 
     Zeros of both signs; numbers up to 2**30 times larger or smaller than the first block's sum, the sum
@@ -383,7 +384,7 @@ def draw_initial(stimulus: Stimulus, name: str, draws: Draws) -> NDArray[np.uint
     if name in AIMED:
         return c
     first = np.flatnonzero(np.concatenate([[True], stimulus.last[:-1]]))
-    sums = _block_sums(stimulus, first)
+    sums = _block_sums(stimulus, first, scaled)
     field = (sums >> np.uint32(23) & np.uint32(0xFF)).astype(np.int64)
     near = np.clip(field + draws.integers(-30, 31, n), 1, 254).astype(np.uint32) << np.uint32(23)
     bits = random[:, 0] << np.uint32(16) | random[:, 1]
@@ -401,7 +402,12 @@ def draw_initial(stimulus: Stimulus, name: str, draws: Draws) -> NDArray[np.uint
     return c
 
 
-def _block_sums(stimulus: Stimulus, chosen: NDArray[np.int64]) -> NDArray[np.uint32]:
+def _block_sums(stimulus: Stimulus, chosen: NDArray[np.int64], scaled: bool) -> NDArray[np.uint32]:
     """Return the Float32 bits of single block pairs."""
-    a, b = (Blocks(x.format, x.codes[chosen, None], x.scales[chosen, None]) for x in (stimulus.a, stimulus.b))
-    return dot(a, b, "exact_fp32").view(np.uint32)
+    operands: list[Operand] = []
+    for blocks in (stimulus.a, stimulus.b):
+        if scaled:
+            operands.append(Blocks(blocks.format, blocks.codes[chosen, None], blocks.scales[chosen, None]))
+        else:
+            operands.append(Elements(blocks.format.element, blocks.codes[chosen]))
+    return dot(operands[0], operands[1], "exact_fp32").view(np.uint32)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from refmodel.accumulate import AccumulationRule, from_dict, get_rule
 from refmodel.errors import FileError, MxError
 from refmodel.formats import BlockFormat, ElementFormat
-from refmodel.vectors.dotset import LANES_WITHOUT_SCALE, get_operand_format
+from refmodel.options import QuantizeOptions
+from refmodel.vectors.dotset import LANES_WITHOUT_SCALE, get_operand_format, get_vector_format
+from refmodel.vectors.numbers import NUMBER_FORMATS
 from refmodel.vectors.target import result_width
-from refmodel.vectors.vectorset import PlaneShape, StimulusClassRange
+from refmodel.vectors.vectorset import Direction, PlaneShape, StimulusClassRange
 
 MANIFEST = "manifest.json"
 FORMAT = "mx-refmodel-vectors"
@@ -135,6 +137,45 @@ def _dot_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[s
     if call["initial_values"]:
         shapes["c"] = PlaneShape("input", 1, 32, dots)
     return shapes | {"result": PlaneShape("output", 1, result_width(parameters["rule"]), dots)}
+
+
+def _block_format(reader: _Reader, top: Mapping[str, Any], key: str) -> BlockFormat:
+    fmt: BlockFormat = reader.named(top, key, get_vector_format)
+    return fmt
+
+
+def _input_format(reader: _Reader, top: Mapping[str, Any], key: str) -> str:
+    name: str = reader.need(top, "", key, lambda value: value in list(NUMBER_FORMATS), _one_of(NUMBER_FORMATS))
+    return name
+
+
+def _options(reader: _Reader, top: Mapping[str, Any], key: str) -> QuantizeOptions:
+    given = reader.need(top, "", key, _is_object, "an object")
+    reader.need_keys(given, f"{key}.", tuple(field.name for field in fields(QuantizeOptions)))
+    try:
+        return QuantizeOptions(**given)
+    except MxError as error:
+        raise reader.error(key, f"is wrong: {error}") from error
+
+
+def _quantize_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    fmt, blocks = parameters["block_format"], counts["blocks"]
+    width = NUMBER_FORMATS[parameters["input_format"]].width
+    return {"values": PlaneShape("input", fmt.block_size, width, blocks)} | _block_shapes(fmt, "output", blocks)
+
+
+def _dequantize_shapes(
+    parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]
+) -> dict[str, PlaneShape]:
+    fmt, blocks = parameters["block_format"], counts["blocks"]
+    return _block_shapes(fmt, "input", blocks) | {"values": PlaneShape("output", fmt.block_size, 32, blocks)}
+
+
+def _block_shapes(fmt: BlockFormat, direction: Direction, blocks: int) -> dict[str, PlaneShape]:
+    return {
+        "elements": PlaneShape(direction, fmt.block_size, fmt.element.bits, blocks),
+        "scale": PlaneShape(direction, 1, fmt.scale.bits, blocks),
+    }
 
 
 def _is_positive(value: Any) -> bool:
@@ -305,6 +346,18 @@ _OPERATIONS = {
         counts=("blocks", "dots"),
         call=("multi_block", "initial_values"),
         shapes=_dot_shapes,
+    ),
+    "quantize": _Operation(
+        parameters={"block_format": _block_format, "input_format": _input_format, "options": _options},
+        counts=("blocks",),
+        call=(),
+        shapes=_quantize_shapes,
+    ),
+    "dequantize": _Operation(
+        parameters={"block_format": _block_format},
+        counts=("blocks",),
+        call=(),
+        shapes=_dequantize_shapes,
     ),
 }
 

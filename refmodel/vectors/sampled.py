@@ -46,7 +46,7 @@ def _random_blocks(block_format: BlockFormat, n: int, draws: Draws) -> Blocks:
     lanes = block_format.block_size
     n_codes = 1 << block_format.element.bits
     kind = draws.integers(0, 8, n)
-    quantized = _quantize(_wide_spread(n, lanes, draws), block_format)
+    quantized = _quantize(wide_spread(n, lanes, draws), block_format)
     codes = quantized.codes.reshape(n, lanes).copy()
     is_any, is_finite, is_band = (np.isin(kind, kinds) for kinds in (_ANY_CODE, _FINITE, _BAND))
     codes[is_any] = draws.integers(0, n_codes, (int(is_any.sum()), lanes))
@@ -85,7 +85,7 @@ def _band_codes(block_format: BlockFormat, n: int, draws: Draws) -> NDArray[np.i
     return magnitude | np.where(negative, element.sign_mask, 0)
 
 
-def _wide_spread(n: int, lanes: int, draws: Draws) -> NDArray[np.float64]:
+def wide_spread(n: int, lanes: int, draws: Draws) -> NDArray[np.float64]:
     """Return values [n, lanes] that spread like a lognormal distribution, of a width that varies by row.
 
     The exponent is a sum of uniform integers, near to normal, and the significand is uniform: no

@@ -69,6 +69,8 @@ class Request:
         tensors: The user's matrices.
         target: The format of results.
         rule: The accumulation rule of the results, for the classes that are made for one family of rules.
+        scaled: False if the operands are elements without block scales: blocks of which the scales, then all
+            to be 1, are dropped.
     """
 
     draws: Draws
@@ -79,15 +81,18 @@ class Request:
     tensors: Sequence[TensorPair] = ()
     target: Target = FLOAT32
     rule: AccumulationRule | None = None
+    scaled: bool = True
 
     @cached_property
     def operands(self) -> Operands:
         """Tables of the pair of formats."""
-        return operands(self.a_format, self.b_format)
+        return operands(self.a_format, self.b_format, self.scaled)
 
     def cases(self, n: int, always: int = 0) -> list[int]:
         """Return *count* of *n* numbered cases: all of them, over and over, or where they are too many the
         first *always* and a random choice of the others."""
+        if n == 0:
+            return []
         if self.count >= n:
             return [i % n for i in range(self.count)]
         chosen = always + self.draws.permutation(n - always)[: max(0, self.count - always)]

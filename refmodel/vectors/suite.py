@@ -34,6 +34,9 @@ class StimulusClass:
     only_with_c: bool = False
 
 
+SCALES = "scales"
+"""The class that is left out when operands have no block scales."""
+
 TENSOR = "tensor"
 """The class that is left out when there are no tensors."""
 
@@ -58,7 +61,7 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
         minimum=32,
     ),
     StimulusClass(
-        "scales",
+        SCALES,
         "edge scales 0x00 to 0xFF crossed, and scale sums at the ends of the exponent range",
         codes.scales,
         single_percent=5,

@@ -98,14 +98,14 @@ def ties(request: Request) -> Stimulus:
     position below the halfway bit; and with that bit alone below an exact result. Normal and subnormal."""
     kit, target = request.operands, request.target
     bits = kit.significand_bits
-    has_subnormal = kit.reach(1)[0] <= target.half_quantum
+    steps_below = target.half_quantum - kit.reach(1)[0]  # of half the smallest subnormal, expressed by scales
     # Without a bit below the halfway bit, side gives the sign of the sum.
     cases = [
         (subnormal, kind, sticky, side)
         for sticky in range(bits - 1)
         for side in (-1, 1)
         for subnormal in (False, True)
-        if (has_subnormal if subnormal else sticky < bits - target.precision)
+        if (sticky <= steps_below if subnormal else sticky < bits - target.precision)
         for kind in TIE_KINDS
     ]
     always = sum(sticky == 0 for _, _, sticky, _ in cases)
