@@ -51,16 +51,9 @@ module mx_aligned_add #(
     assign c_unshifted = c_significand_i[23 -: CBits];
   end
 
-  always_comb begin
-    c_is_gone = !c_distance_i[ExponentBits-1] && (c_distance_i >> CDistanceBits) != '0;
-    if (c_distance_i[ExponentBits-1]) begin
-      c = c_unshifted;
-    end else if (c_is_gone) begin
-      c = '0;
-    end else begin
-      c = c_unshifted >> c_distance_i[CDistanceBits-1:0];
-    end
-  end
+  assign c_is_gone = (c_distance_i >> CDistanceBits) != '0;  // or negative
+  assign c = c_distance_i[ExponentBits-1] ? c_unshifted
+      : c_is_gone ? '0 : c_unshifted >> c_distance_i[CDistanceBits-1:0];
 
   assign differ = sum_negative_i ^ c_negative_i;
 

@@ -370,15 +370,12 @@ module mx_aligned_dot #(
     .exponent_o(c_exponent)
   );
 
-  always_comb begin
-    c_distance = term_bound - c_exponent;
-    exponent = term_bound;
-    distance = term_bound - term_reference;
-    if (AccInAlign != 0 && c_distance[ExponentBits-1]) begin
-      exponent = c_exponent;
-      distance = c_exponent - term_reference;
-    end
-  end
+  logic c_is_larger;
+
+  assign c_distance  = term_bound - c_exponent;
+  assign c_is_larger = AccInAlign != 0 && c_distance[ExponentBits-1];
+  assign exponent    = c_is_larger ? c_exponent : term_bound;
+  assign distance    = c_is_larger ? c_exponent - term_reference : term_bound - term_reference;
 
   ////////////////////////////////
   // Cut, adder tree            //
@@ -387,34 +384,35 @@ module mx_aligned_dot #(
   // keep[i] tells that bit i of a term is at or above the last bit kept. A negative distance comes
   // with zero terms only.
   logic [TermBits-1:0]       keep;
-  logic [Lanes*TermBits-1:0] cut_terms;
+  logic [Lanes*(TermBits+1)-1:0] cut_terms;  // with a sign of 0
   logic                      is_far;
   logic                      tree_negative, sum_negative;
   logic [TreeBits-1:0]       tree_sum;
   logic [SumBits-1:0]        sum;
 
   if (AccInAlign != 0 || HasExpFloor != 0) begin : gen_cut
-    always_comb begin
-      is_far = (distance >> DistanceBits) != '0;
-      for (int i = 0; i < TermBits; i++) begin
-        keep[i] = !is_far && distance[DistanceBits-1:0] <= DistanceBits'(i + BelowBits);
-      end
+    assign is_far = (distance >> DistanceBits) != '0;
+    for (genvar i = 0; i < TermBits; i++) begin : gen_keep
+      assign keep[i] = !is_far && distance[DistanceBits-1:0] <= DistanceBits'(i + BelowBits);
     end
   end else begin : gen_no_cut
     assign is_far = 1'b0;
     assign keep   = '1;
   end
 
-  assign cut_terms = term_magnitudes & {Lanes{keep}};
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_cut_terms
+    assign cut_terms[lane*(TermBits+1) +: TermBits+1] =
+        {1'b0, term_magnitudes[lane*TermBits +: TermBits] & keep};
+  end
 
-  mx_aligned_tree #(
+  mx_adder_tree #(
     .Count(Lanes),
-    .Width(TermBits)
+    .Width(TermBits + 1)
   ) u_tree (
-    .negative_i  (term_negative),
-    .magnitudes_i(cut_terms),
-    .negative_o  (tree_negative),
-    .sum_o       (tree_sum)
+    .terms_i   (cut_terms),
+    .negative_i(term_negative),
+    .sum_o     (tree_sum),
+    .negative_o(tree_negative)
   );
 
   logic                      sum_valid, sum_ready;

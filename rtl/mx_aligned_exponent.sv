@@ -19,13 +19,7 @@ module mx_aligned_exponent #(
   assign is_normal   = value_i[30:23] != 8'd0;
   assign unused_sign = value_i[31];
 
-  always_comb begin
-    if (value_i[30:0] == 31'd0) begin
-      exponent_o = ExponentBits'(ZeroExponent);
-    end else begin
-      exponent_o = $signed({3'd0, value_i[30:24], value_i[23] || !is_normal})
-          - $signed(ExponentBits'(127));
-    end
-  end
+  assign exponent_o = (value_i[30:0] == 31'd0) ? ExponentBits'(ZeroExponent)
+      : $signed({3'd0, value_i[30:24], value_i[23] || !is_normal}) - $signed(ExponentBits'(127));
 
 endmodule

@@ -68,13 +68,11 @@ module mx_aligned_finish #(
   logic c_is_nan, c_is_inf;
   logic is_nan, is_inf, inf_sign;
 
-  always_comb begin
-    c_is_nan = c_i[30:23] == 8'hFF && c_i[22:0] != 23'd0;
-    c_is_inf = c_i[30:23] == 8'hFF && c_i[22:0] == 23'd0;
-    is_nan   = is_nan_i || c_is_nan || (is_inf_i && c_is_inf && inf_sign_i != c_i[31]);
-    is_inf   = is_inf_i || c_is_inf;
-    inf_sign = is_inf_i ? inf_sign_i : c_i[31];
-  end
+  assign c_is_nan = c_i[30:23] == 8'hFF && c_i[22:0] != '0;
+  assign c_is_inf = c_i[30:23] == 8'hFF && c_i[22:0] == '0;
+  assign is_nan   = is_nan_i || c_is_nan || (is_inf_i && c_is_inf && inf_sign_i != c_i[31]);
+  assign is_inf   = is_inf_i || c_is_inf;
+  assign inf_sign = is_inf_i ? inf_sign_i : c_i[31];
 
   localparam int SumStageBits = 5 + SumBits + DistanceBits + 32 + 2 * ExponentBits;
 
@@ -182,7 +180,7 @@ module mx_aligned_finish #(
   localparam logic [31:0] RunningNan = (ResultBits == 32) ? NanPattern : mx_pkg::Fp32Nan;
 
   logic [31:0] rounded, value;
-  logic        unused_overflow;
+  logic        unused_zero, unused_overflow;
 
   mx_round #(
     .Width         (TotalBits),
@@ -196,20 +194,14 @@ module mx_aligned_finish #(
     .increment_i   (round_increment),
     .lsb_exponent_i(round_exponent),
     .result_o      (rounded),
+    .is_zero_o     (unused_zero),
     .overflow_o    (unused_overflow)
   );
 
-  always_comb begin
-    if (round_is_nan) begin
-      value = RunningNan;
-    end else if (round_is_inf) begin
-      value = {round_inf_sign, mx_pkg::Fp32Inf};
-    end else if (rounded[30:0] == 31'd0) begin
-      value = '0;  // every zero is +0
-    end else begin
-      value = rounded;
-    end
-  end
+  // Every zero is +0, also what was cut to zero.
+  assign value = round_is_nan ? RunningNan
+      : round_is_inf ? {round_inf_sign, mx_pkg::Fp32Inf}
+      : (rounded[30:0] == 31'd0) ? 32'd0 : rounded;
 
   ////////////////////////
   // Running value      //
@@ -270,41 +262,18 @@ module mx_aligned_finish #(
 
   end else begin : gen_narrow_result
 
-    logic [ResultBits-1:0]          narrow;
-    logic signed [ExponentBits-1:0] narrow_exponent;
-    logic                           is_normal, unused_narrow_overflow;
+    logic                  last_is_nan;
+    logic [ResultBits-1:0] narrowed;
 
-    assign is_normal        = last_value[30:23] != 8'd0;
-    assign narrow_exponent  = $signed({3'd0, last_value[30:24], last_value[23] || !is_normal})
-        - ExponentBits'(127 + 23);
-
-    mx_round #(
-      .Width         (24),
-      .ExponentBits  (ExponentBits),
-      .Result        (ResultFormat),
-      .Mode          (mx_pkg::NearestEven),
-      .LowestExponent(-149)
+    mx_narrow #(
+      .ResultFormat(ResultFormat)
     ) u_narrow (
-      .sign_i        (last_value[31]),
-      .magnitude_i   ({is_normal, last_value[22:0]}),
-      .increment_i   (1'b0),
-      .lsb_exponent_i(narrow_exponent),
-      .result_o      (narrow),
-      .overflow_o    (unused_narrow_overflow)
+      .value_i (last_value),
+      .result_o(narrowed)
     );
 
-    always_comb begin
-      if (last_value[30:23] == 8'hFF) begin
-        if (last_value[22:0] != 23'd0) begin
-          result_o = NanPattern[ResultBits-1:0];
-        end else begin
-          result_o = ResultBits'(mx_pkg::number_inf(ResultFormat));
-          result_o[ResultBits-1] = last_value[31];
-        end
-      end else begin
-        result_o = narrow;
-      end
-    end
+    assign last_is_nan = last_value[30:23] == 8'hFF && last_value[22:0] != '0;
+    assign result_o    = last_is_nan ? NanPattern[ResultBits-1:0] : narrowed;
 
   end
 

@@ -155,7 +155,7 @@ module mx_aligned_group_dot #(
   // Exact sums                 //
   ////////////////////////////////
 
-  logic [Lanes*TermBits-1:0]     products;
+  logic [Lanes*(TermBits+1)-1:0] products;  // with a sign of 0
   logic [BeatTerms-1:0]          tree_negative;
   logic [BeatTerms*TreeBits-1:0] tree_sums;
 
@@ -167,20 +167,21 @@ module mx_aligned_group_dot #(
     ) u_place (
       .magnitude_i(product_magnitudes[lane*ProductBits +: ProductBits]),
       .offset_i   (product_offsets[lane*PositionBits +: PositionBits]),
-      .largest_i  ('0),
-      .term_o     (products[lane*TermBits +: TermBits])
+      .largest_i  (PositionBits'(0)),
+      .term_o     (products[lane*(TermBits+1) +: TermBits])
     );
+    assign products[lane*(TermBits+1)+TermBits] = 1'b0;
   end
 
   for (genvar t = 0; t < BeatTerms; t++) begin : gen_tree
-    mx_aligned_tree #(
+    mx_adder_tree #(
       .Count(TreeLanes),
-      .Width(TermBits)
+      .Width(TermBits + 1)
     ) u_tree (
-      .negative_i  (product_negative[t*TreeLanes +: TreeLanes]),
-      .magnitudes_i(products[t*TreeLanes*TermBits +: TreeLanes*TermBits]),
-      .negative_o  (tree_negative[t]),
-      .sum_o       (tree_sums[t*TreeBits +: TreeBits])
+      .terms_i   (products[t*TreeLanes*(TermBits+1) +: TreeLanes*(TermBits+1)]),
+      .negative_i(product_negative[t*TreeLanes +: TreeLanes]),
+      .sum_o     (tree_sums[t*TreeBits +: TreeBits]),
+      .negative_o(tree_negative[t])
     );
   end
 
@@ -430,12 +431,8 @@ module mx_aligned_group_dot #(
 
   logic [31:0]                         running, c;
   logic signed [ExponentBits-1:0]      c_exponent, c_distance, exponent;
-  logic signed [ScaleExponentBits-1:0] term_exponent;
-  logic [ExponentBits-1:0]             distance;
-  logic [InnerBits-1:0]                magnitude;
-  logic [AlignedBits-1:0]              aligned;
   logic [Terms-1:0]                    signs;
-  logic [Terms*AlignedBits-1:0]        aligned_terms;
+  logic [Terms*(AlignedBits+1)-1:0]    aligned_terms;  // with a sign of 0
   logic                                sum_negative;
   logic [SumBits-1:0]                  sum;
 
@@ -448,35 +445,46 @@ module mx_aligned_group_dot #(
     .exponent_o(c_exponent)
   );
 
-  always_comb begin
-    c_distance = term_bound - c_exponent;
-    exponent   = (AccInAlign != 0 && c_distance[ExponentBits-1]) ? c_exponent : term_bound;
-  end
+  assign c_distance = term_bound - c_exponent;
+  assign exponent   = (AccInAlign != 0 && c_distance[ExponentBits-1]) ? c_exponent : term_bound;
 
   // A negative distance comes with zero terms only.
-  always_comb begin
-    for (int k = 0; k < Blocks; k++) begin
-      term_exponent = term_blocks[k*BlockBits +: ScaleExponentBits];
-      distance      = exponent - ExponentBits'(term_exponent);
-      for (int t = 0; t < BlockTerms; t++) begin
-        magnitude = term_blocks[k*BlockBits+ScaleExponentBits+t*InnerBits +: InnerBits];
-        aligned   = {magnitude, {BelowBits{1'b0}}} >> distance[DistanceBits-1:0];
-        if ((distance >> DistanceBits) != '0) aligned = '0;
-        aligned_terms[(k*BlockTerms+t)*AlignedBits +: AlignedBits] = aligned;
-        signs[k*BlockTerms+t] =
-            term_blocks[k*BlockBits+ScaleExponentBits+BlockTerms*(InnerBits+1)+t];
-      end
+  for (genvar k = 0; k < Blocks; k++) begin : gen_block
+
+    localparam int Low = k * BlockBits;
+
+    logic signed [ScaleExponentBits-1:0] block_exponent;
+    logic [ExponentBits-1:0]             distance;
+    logic                                is_gone;
+
+    assign block_exponent = term_blocks[Low +: ScaleExponentBits];
+    assign distance       = exponent - ExponentBits'(block_exponent);
+    assign is_gone        = (distance >> DistanceBits) != '0;
+
+    for (genvar t = 0; t < BlockTerms; t++) begin : gen_term
+
+      logic [InnerBits-1:0]   magnitude;
+      logic [AlignedBits-1:0] wide;
+
+      assign magnitude = term_blocks[Low+ScaleExponentBits+t*InnerBits +: InnerBits];
+      assign wide      = AlignedBits'(magnitude) << BelowBits;
+      assign aligned_terms[(k*BlockTerms+t)*(AlignedBits+1) +: AlignedBits+1] =
+          {1'b0, is_gone ? AlignedBits'(0) : wide >> distance[DistanceBits-1:0]};
+      assign signs[k*BlockTerms+t] =
+          term_blocks[Low+ScaleExponentBits+BlockTerms*(InnerBits+1)+t];
+
     end
+
   end
 
-  mx_aligned_tree #(
+  mx_adder_tree #(
     .Count(Terms),
-    .Width(AlignedBits)
+    .Width(AlignedBits + 1)
   ) u_tree (
-    .negative_i  (signs),
-    .magnitudes_i(aligned_terms),
-    .negative_o  (sum_negative),
-    .sum_o       (sum)
+    .terms_i   (aligned_terms),
+    .negative_i(signs),
+    .sum_o     (sum),
+    .negative_o(sum_negative)
   );
 
   mx_aligned_finish #(
