@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,13 @@ from cocotb_tests.settings import BenchResult, Settings
 from cocotb_tests.simulators import ToolError
 from refmodel.accumulate import get_rule
 from refmodel.blocks import Blocks
-from refmodel.conformance import Configuration, Description, load_description
+from refmodel.conformance import Configuration, Description, OperandPair, load_description
 from refmodel.conformance.configuration import element_of, scale_of
 from refmodel.dot import dot
 from refmodel.errors import DefinitionError, DescriptionError
 from refmodel.formats import BlockFormat
 from refmodel.identify import Identification, Interface, Probes, conversation
-from refmodel.identify.probes import LENGTHS
+from refmodel.identify.probes import LENGTHS, code_type
 from refmodel.vectors.dotset import DotVectors, unscaled_blocks
 from refmodel.vectors.files import write_vectors
 from refmodel.vectors.vectorset import StimulusClassRange
@@ -37,11 +37,13 @@ class ProbedDesign:
     Attributes:
         bench: The simulator.
         description, configuration: The design.
+        chosen: Which of the configuration's pairs of formats is asked, where it takes several at run time.
     """
 
     bench: Bench
     description: Description
     configuration: Configuration
+    chosen: int = 0
 
     def __post_init__(self) -> None:
         if self.description.operation.name not in ("dot", "dot_general"):
@@ -49,16 +51,14 @@ class ProbedDesign:
                 f"{self.description.file}: operation {self.description.operation.name!r} has no accumulation rule to "
                 "identify; dot and dot_general have"
             )
-        if len(self.configuration.pairs) > 1:
-            raise DefinitionError(
-                f"configuration {self.configuration.name!r} mixes formats; choose one of a single pair"
-            )
 
     @property
     def interface(self) -> Interface:
         """What the design takes."""
-        pair, scale = self.configuration.pair, scale_of(self.configuration.pair.a)
-        size = pair.block_size
+        return self._interface(self.configuration.pairs[self.chosen])
+
+    def _interface(self, pair: OperandPair) -> Interface:
+        scale, size = scale_of(pair.a), pair.block_size
         lengths = (size,) if self.description.operation.name == "dot" else _lengths(size)
         c_format = "float32" if "c" in self.description.ports else None
         return Interface(element_of(pair.a), element_of(pair.b), scale, size if scale else 0, lengths, c_format)
@@ -74,7 +74,7 @@ class ProbedDesign:
         name = hashlib.sha256(self.configuration.name.encode()).hexdigest()[:12]
         with tempfile.TemporaryDirectory(prefix=f"probes-{name}-", dir=directory) as run:
             result, log = Path(run) / "answers.npy", directory / f"probes-{name}.log"
-            write_vectors(self._vectors(batch), Path(run) / "vectors" / "0")
+            self._write(batch, Path(run) / "vectors")
             settings = Settings(
                 str(self.description.file.resolve()), self.configuration.name, str(Path(run) / "vectors"), number,
                 str(result), "",
@@ -102,8 +102,17 @@ class ProbedDesign:
             return DescriptionError(f"{self.description.file}: {'; '.join(unfit)}")
         return ToolError(f"{self.description.name} gives no answers: {reason_of(xml, log)}")
 
-    def _vectors(self, batch: Sequence[Probes]) -> DotVectors:
-        pair, size = self.configuration.pair, self.configuration.pair.block_size
+    def _write(self, batch: Sequence[Probes], directory: Path) -> None:
+        """Write the probes as the set of the chosen formats, and one dot product of zeros for each other pair."""
+        directory.mkdir()
+        for number, pair in enumerate(self.configuration.pairs):
+            own = batch if number == self.chosen else [_zeros(self._interface(pair))]
+            write_vectors(self._vectors(own, pair), directory / str(number))
+        if len(self.configuration.pairs) > 1:
+            np.save(directory / "order.npy", self.chosen + np.arange(sum(map(len, batch))))
+
+    def _vectors(self, batch: Sequence[Probes], pair: OperandPair) -> DotVectors:
+        size = pair.block_size
         sides = []
         for operand, codes, scales in (
             (pair.a, [p.a for p in batch], [p.a_scales for p in batch]),
@@ -142,12 +151,20 @@ class ProbedDesign:
 def choose(file: str | Path, filters: Filters, sim: str = "verilator") -> ProbedDesign:
     """Return the first configuration of a described design that fits, ready to be asked.
 
+    A configuration that takes several pairs of formats at run time fits each of them.
+
     Raises:
         MxError: If the description is wrong, nothing fits, or the simulator is missing.
     """
     description = load_description(file)
-    chosen = select_configurations({description.name: description}, filters, everything=False)
-    return ProbedDesign(Bench(sim, simulators.prepare(sim), ROOT / "build"), description, chosen[0].configuration)
+    name = filters.formats[0] if filters.formats else None
+    mixed = [each for each in description.configurations if len(each.pairs) > 1]
+    if name is not None and any(pair.name == name for each in mixed for pair in each.pairs):
+        filters = replace(filters, formats=("mixed",))
+    chosen = select_configurations({description.name: description}, filters, everything=False)[0].configuration
+    names = [pair.name for pair in chosen.pairs]
+    bench = Bench(sim, simulators.prepare(sim), ROOT / "build")
+    return ProbedDesign(bench, description, chosen, names.index(name) if name in names else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +199,14 @@ def identify_design(design: ProbedDesign, seed: int = 1) -> Verdict:
             batch, number = asking.send(answers), number + 1
         except StopIteration as end:
             return Verdict(end.value, wrong)
+
+
+def _zeros(interface: Interface) -> Probes:
+    """Return one dot product of zeros."""
+    length = interface.lengths[0]
+    a, b = (np.zeros((1, length), code_type(element)) for element in (interface.a, interface.b))
+    scales = np.zeros((1, length // interface.block), np.uint8) if interface.block else None
+    return Probes(interface, a, b, np.zeros(1, np.uint32), scales, scales, ("zeros",))
 
 
 def _lengths(size: int) -> tuple[int, ...]:

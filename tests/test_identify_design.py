@@ -35,6 +35,18 @@ def test_a_design_answers_a_round_of_several_lengths():
         assert len(set(expected.tolist())) > len(expected) // 4
 
 
+def test_of_formats_mixed_at_run_time_one_pair_is_asked():
+    names = [pair.name for pair in probing.choose(RTL / "mx_dot_multi.toml", Filters()).configuration.pairs]
+    design = probing.choose(RTL / "mx_dot_multi.toml", Filters(formats=(names[3],)))
+    assert design.configuration.pairs[design.chosen].name == names[3]
+    probes = next(iter(random_probes(design.interface, np.random.default_rng(2)))).take(range(40))
+    described = design.configuration.rule
+    assert described is not None
+    expected = dot(*probes.operands(), described.rule, probes.c.view(np.float32)).view(np.uint32)
+    assert np.array_equal(design.answer([probes], 1)[0], expected)
+    assert len(set(expected.tolist())) > 10
+
+
 def test_a_port_that_the_design_lacks_is_named(tmp_path: Path):
     shutil.copytree(RTL, tmp_path / "rtl")
     file = tmp_path / "rtl" / "mx_dot_general.toml"

@@ -30,7 +30,7 @@ FAULTS = {
         "mxfp8_e4m3", "as if subnormal elements were zero",
     ),
     "nan_scale_ignored": (
-        "mx_block_dot.sv", "(a_scale_i == mx_pkg::ScaleNan)", "1'b0",
+        "mx_block_sum.sv", "a_scale_i == mx_pkg::ScaleNan", "1'b0",
         "mxfp8_e4m3", "the result must be NaN because scale A of block 0 is 0xff (NaN)",
     ),
     "scale_bias_off_by_one": (

@@ -804,7 +804,7 @@ def test_a_set_has_every_class_and_at_least_its_count(multi_block: bool, count: 
         tensors=tensors,
     )
     names = [
-        c.name for c in STIMULUS_CLASSES if (multi_block or c.name != "sequence") and not c.only_with_c
+        c.name for c in STIMULUS_CLASSES if (multi_block or c.name != "sequence") and c.only_for is None
     ]
     assert [c.name for c in vectors.classes] == names
     assert all(c.count > 0 for c in vectors.classes)
@@ -815,7 +815,7 @@ def test_a_set_has_every_class_and_at_least_its_count(multi_block: bool, count: 
 
 
 def test_the_shares_of_a_set_add_up() -> None:
-    plain = [c for c in STIMULUS_CLASSES if not c.only_with_c]
+    plain = [c for c in STIMULUS_CLASSES if c.only_for is None]
     assert sum(c.single_percent for c in plain) == sum(c.multi_percent for c in plain) == 100
 
 

@@ -124,6 +124,8 @@ def _ask_design(arguments: argparse.Namespace) -> int:
     design = probing.choose(arguments.dut, filters, arguments.sim or "verilator")
     configuration = design.configuration
     print(f"design: {design.description.name}, {configuration.name}")
+    if len(configuration.pairs) > 1:
+        print(f"asked with the formats {configuration.pairs[design.chosen].name}")
     verdict = probing.identify_design(design, 1 if arguments.seed is None else arguments.seed)
     code = _report(verdict.found)
     if configuration.rule is not None:

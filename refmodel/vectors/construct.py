@@ -58,6 +58,11 @@ def negate_code(element: ElementFormat, code: int) -> int:
     return code ^ element.sign_mask
 
 
+def least_normal_code(element: ElementFormat) -> int:
+    """Return the code of the smallest positive normal number; of an integer, the smallest positive one."""
+    return 1 if isinstance(element, IntegerFormat) else 1 << element.mantissa_bits
+
+
 def power_of_two_codes(scale: ScaleFormat) -> list[int]:
     """Return the codes of all scales that are powers of two, ascending; each doubles the one before."""
     values = decode_table(scale)[: scale.max_code + 1]
@@ -128,6 +133,15 @@ class Operands:
         if flip != (product < 0):
             b_code = negate_code(self.b_format.element, b_code)
         return a_code, b_code
+
+    def normal_factors(self, product: int, draws: Draws) -> tuple[int, int]:
+        """Return codes as `factors`, of two normal numbers if there are such."""
+        a_least, b_least = (least_normal_code(fmt.element) for fmt in (self.a_format, self.b_format))
+        choices = [pair for pair in self._factors[abs(product)] if pair[0] >= a_least and pair[1] >= b_least]
+        if not choices:
+            return self.factors(product, draws)
+        a_code, b_code = choices[draws.below(len(choices))]
+        return a_code, b_code if product > 0 else negate_code(self.b_format.element, b_code)
 
     def place(self, number: int, exponent: int, draws: Draws) -> Placed | None:
         """Express number * 2**exponent as a block sum, shifted left by a random amount, and a scale sum.

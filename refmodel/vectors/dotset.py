@@ -280,7 +280,9 @@ def make_dot_vectors(
     parts: list[Stimulus] = []
     classes: list[StimulusClassRange] = []
     made = 0
-    for stimulus_class, share in plan(count, multi_block=multi_block, has_tensors=bool(tensors), has_c=initial_values):
+    for stimulus_class, share in plan(
+        count, chosen_rule, multi_block=multi_block, has_tensors=bool(tensors), has_c=initial_values
+    ):
         if stimulus_class.name == SCALES and not scaled:
             continue
         progress(stimulus_class.name)
@@ -288,11 +290,15 @@ def make_dot_vectors(
             share = max(share, count - made)
         key = (stimulus_class.name, a_block.name, b_block.name, multi_block)
         draws = Draws(seed, *key)
-        request = Request(draws, a_block, b_block, share, multi_block, tensors, target, chosen_rule, scaled)
+        request = Request(
+            draws, a_block, b_block, share, multi_block, tensors, target, chosen_rule, scaled, initial_values
+        )
         part = stimulus_class.generate(request)
         if not part.dots:  # these formats express nothing of it
             continue
-        if initial_values and part.c is None:
+        if not initial_values:
+            part = part._replace(c=None)
+        elif part.c is None:
             part = part._replace(c=draw_initial(part, stimulus_class.name, Draws(seed, "c", *key), scaled))
         parts.append(part)
         classes.append(StimulusClassRange(stimulus_class.name, stimulus_class.description, made, part.dots))

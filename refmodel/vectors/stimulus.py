@@ -71,6 +71,7 @@ class Request:
         rule: The accumulation rule of the results, for the classes that are made for one family of rules.
         scaled: False if the operands are elements without block scales: blocks of which the scales, then all
             to be 1, are dropped.
+        initial_values: Whether dots may have initial values.
     """
 
     draws: Draws
@@ -82,6 +83,7 @@ class Request:
     target: Target = FLOAT32
     rule: AccumulationRule | None = None
     scaled: bool = True
+    initial_values: bool = False
 
     @cached_property
     def operands(self) -> Operands:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from refmodel.vectors import codes, initial, sampled, sequence, sums
+from refmodel.accumulate import AccumulationRule
+from refmodel.vectors import alignment, codes, initial, sampled, sequence, sums
 from refmodel.vectors.stimulus import Generator
 
 
@@ -19,8 +21,9 @@ class StimulusClass:
         single_percent: Share of a single-block set; 0 leaves the class out.
         multi_percent: Share of a multi-block set; 0 leaves the class out.
         minimum: Dot products at least, however small the set.
-        only_with_c: Whether it is only for sets with initial values; the other classes then share what its
-            percentage leaves.
+        only_for: None for every set; ``initial values`` for sets that have some; ``order`` for rules whose
+            bits depend on more than exact sums of blocks. Such classes take their percentage first, and the
+            others share what that leaves.
 
     A class whose share is smaller than what it has to say gives its core and a random choice of the rest.
     """
@@ -31,7 +34,7 @@ class StimulusClass:
     single_percent: int
     multi_percent: int
     minimum: int
-    only_with_c: bool = False
+    only_for: Literal["initial values", "order"] | None = None
 
 
 SCALES = "scales"
@@ -108,7 +111,17 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
         single_percent=25,
         multi_percent=20,
         minimum=240,
-        only_with_c=True,
+        only_for="initial values",
+    ),
+    StimulusClass(
+        "alignment",
+        "terms just inside and outside what is kept below the largest, which is cancelled, initial or in another "
+        "block; floors, accumulators, groups and orders; sums that tell machines apart",
+        alignment.alignment,
+        single_percent=25,
+        multi_percent=25,
+        minimum=160,
+        only_for="order",
     ),
     StimulusClass(
         TENSOR,
@@ -129,25 +142,37 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
 )
 
 
-def plan(count: int, *, multi_block: bool, has_tensors: bool, has_c: bool = False) -> list[tuple[StimulusClass, int]]:
+def plan(
+    count: int,
+    rule: AccumulationRule | None = None,
+    *,
+    multi_block: bool,
+    has_tensors: bool,
+    has_c: bool = False,
+) -> list[tuple[StimulusClass, int]]:
     """Return the classes of a set of *count* dot products and how many each is asked for.
 
     The filler comes last and is asked for its minimum; what the others leave is added by the caller, who
     knows how many they gave.
     """
-    special = sum(_percent(each, multi_block) for each in STIMULUS_CLASSES if each.only_with_c and has_c)
+    has = {None: True, "initial values": has_c, "order": rule is not None and depends_on_order(rule)}
+    present = [each for each in STIMULUS_CLASSES if has[each.only_for]]
+    special = sum(_percent(each, multi_block) for each in present if each.only_for)
     shares = []
-    for stimulus_class in STIMULUS_CLASSES:
+    for stimulus_class in present:
         percent = _percent(stimulus_class, multi_block)
         if percent == 0 or (stimulus_class.name == TENSOR and not has_tensors):
             continue
-        if stimulus_class.only_with_c and not has_c:
-            continue
         share = 0 if stimulus_class.name == FILLER else count * percent // 100
-        if not stimulus_class.only_with_c:
+        if stimulus_class.only_for is None:
             share = share * (100 - special) // 100
         shares.append((stimulus_class, max(share, stimulus_class.minimum)))
     return shares
+
+
+def depends_on_order(rule: AccumulationRule) -> bool:
+    """Return whether the bits of a rule depend on more than the exact sums of blocks."""
+    return rule.align_bits is not None or rule.order != "fused"
 
 
 def _percent(stimulus_class: StimulusClass, multi_block: bool) -> int:
