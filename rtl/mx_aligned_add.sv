@@ -48,6 +48,8 @@ module mx_aligned_add #(
   if (AlignBits >= 23) begin : gen_whole
     assign c_unshifted = {c_significand_i, {AlignBits - 23{1'b0}}};
   end else begin : gen_cut
+    logic unused_c;
+    assign unused_c    = ^c_significand_i;
     assign c_unshifted = c_significand_i[23 -: CBits];
   end
 

@@ -314,7 +314,7 @@ module mx_aligned_dot #(
 
   always_comb begin
     product_exponent   = ExponentBits'(largest_scale_exponent) + ExponentBits'(Base - Bias)
-        + $signed({1'b0, ExponentBits'(largest)});
+        + $signed(ExponentBits'(largest));
     reference_exponent = (IsFixed != 0)
         ? ExponentBits'(largest_scale_exponent) + ExponentBits'(Base) : product_exponent;
     bound_exponent     = any_nonzero ? product_exponent : ExponentBits'(mx_pkg::AlignedLowest);
@@ -385,19 +385,20 @@ module mx_aligned_dot #(
   // with zero terms only.
   logic [TermBits-1:0]       keep;
   logic [Lanes*(TermBits+1)-1:0] cut_terms;  // with a sign of 0
-  logic                      is_far;
   logic                      tree_negative, sum_negative;
   logic [TreeBits-1:0]       tree_sum;
   logic [SumBits-1:0]        sum;
 
   if (AccInAlign != 0 || HasExpFloor != 0) begin : gen_cut
+    logic is_far;
     assign is_far = (distance >> DistanceBits) != '0;
     for (genvar i = 0; i < TermBits; i++) begin : gen_keep
       assign keep[i] = !is_far && distance[DistanceBits-1:0] <= DistanceBits'(i + BelowBits);
     end
   end else begin : gen_no_cut
-    assign is_far = 1'b0;
-    assign keep   = '1;
+    logic unused_distance;
+    assign unused_distance = ^distance;
+    assign keep            = '1;
   end
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_cut_terms
@@ -419,6 +420,9 @@ module mx_aligned_dot #(
 
   if (Beats == 1) begin : gen_one_beat
 
+    logic unused_beats;
+
+    assign unused_beats = term_first_beat ^ term_last_beat;
     assign sum          = tree_sum;
     assign sum_negative = tree_negative;
     assign sum_valid    = term_valid;

@@ -96,8 +96,8 @@ module mx_aligned_group_dot #(
   logic [Lanes-1:0]              negative;
   logic [Lanes*ProductBits-1:0]  magnitudes;
   logic [Lanes*PositionBits-1:0] offsets, unused_exponents;
-  logic [Lanes-1:0]              lane_is_zero, lane_is_nan;
-  logic [Lanes-1:0]              lane_is_positive_inf, lane_is_negative_inf;
+  logic [Lanes-1:0]              lane_is_zero, unused_nan;
+  logic [Lanes-1:0]              unused_positive_inf, unused_negative_inf;
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lanes
     mx_aligned_lane #(
@@ -111,9 +111,9 @@ module mx_aligned_group_dot #(
       .offset_o         (offsets[lane*PositionBits +: PositionBits]),
       .exponent_o       (unused_exponents[lane*PositionBits +: PositionBits]),
       .is_zero_o        (lane_is_zero[lane]),
-      .is_nan_o         (lane_is_nan[lane]),
-      .is_positive_inf_o(lane_is_positive_inf[lane]),
-      .is_negative_inf_o(lane_is_negative_inf[lane])
+      .is_nan_o         (unused_nan[lane]),
+      .is_positive_inf_o(unused_positive_inf[lane]),
+      .is_negative_inf_o(unused_negative_inf[lane])
     );
   end
 
@@ -216,7 +216,7 @@ module mx_aligned_group_dot #(
     assign product_ready  = !last_beat || block_ready;
     assign block_negative = '0;
 
-    // Term t is met by beats t / BeatTerms * TermBeats and the TermBeats - 1 that follow.
+    // Term t is met by beat t / BeatTerms * TermBeats and the TermBeats - 1 that follow.
     for (genvar t = 0; t < BlockTerms; t++) begin : gen_term
       localparam int Tree = t % BeatTerms;
       localparam int First = t / BeatTerms * TermBeats;
@@ -237,8 +237,7 @@ module mx_aligned_group_dot #(
 
       always_comb begin
         is_first    = beat_q == BeatCountBits'(First);
-        is_met      = beat_q >= BeatCountBits'(First)
-            && beat_q <= BeatCountBits'(First + TermBeats - 1);
+        is_met      = (beat_q >> $clog2(TermBeats)) == BeatCountBits'(t / BeatTerms);
         old_sum     = is_first ? '0 : sums_q[t*(InnerBits+1) +: InnerBits+1];
         old_nonzero = !is_first && nonzero_q[t];
         if (is_met) begin
@@ -453,12 +452,12 @@ module mx_aligned_group_dot #(
 
     localparam int Low = k * BlockBits;
 
-    logic signed [ScaleExponentBits-1:0] block_exponent;
+    logic signed [ScaleExponentBits-1:0] term_exponent;
     logic [ExponentBits-1:0]             distance;
     logic                                is_gone;
 
-    assign block_exponent = term_blocks[Low +: ScaleExponentBits];
-    assign distance       = exponent - ExponentBits'(block_exponent);
+    assign term_exponent = term_blocks[Low +: ScaleExponentBits];
+    assign distance       = exponent - ExponentBits'(term_exponent);
     assign is_gone        = (distance >> DistanceBits) != '0;
 
     for (genvar t = 0; t < BlockTerms; t++) begin : gen_term

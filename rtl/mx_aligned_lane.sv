@@ -84,11 +84,15 @@ module mx_aligned_lane #(
     .product_o(product)
   );
 
+  logic unused_top;  // zero, where the product needs fewer bits than its factors together
+
+  assign unused_top = product[$high(product)];
+
   // What an operand adds to the exponent: its field, or the place of the leading one of INT8.
-  logic [2:0]              a_leading, b_leading;
   logic [PositionBits-1:0] a_exponent, b_exponent;
 
   if (mx_pkg::is_integer(AFormat) != 0) begin : gen_a_integer
+    logic [2:0] a_leading;
     always_comb begin
       casez (a_significand)
         8'b1???_????: a_leading = 3'd7;
@@ -103,11 +107,11 @@ module mx_aligned_lane #(
     end
     assign a_exponent = PositionBits'(a_leading);
   end else begin : gen_a_float
-    assign a_leading  = 3'd0;
     assign a_exponent = PositionBits'(a_field);
   end
 
   if (mx_pkg::is_integer(BFormat) != 0) begin : gen_b_integer
+    logic [2:0] b_leading;
     always_comb begin
       casez (b_significand)
         8'b1???_????: b_leading = 3'd7;
@@ -122,7 +126,6 @@ module mx_aligned_lane #(
     end
     assign b_exponent = PositionBits'(b_leading);
   end else begin : gen_b_float
-    assign b_leading  = 3'd0;
     assign b_exponent = PositionBits'(b_field);
   end
 
