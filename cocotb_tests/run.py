@@ -31,6 +31,9 @@ from refmodel.vectors.pairs import TensorPair, load_pairs
 CANNOT_RUN = 2
 INTERRUPTED = 130
 
+LEAST_COUNT = 1_000
+"""Vectors of a set by default, however slow the design; fewer where the default is lower in any case."""
+
 DEFAULT_INPUT = ROOT / "vectors" / "real" / "minilm.safetensors"
 
 
@@ -53,6 +56,8 @@ class Request:
         count = self.count
         if count is None:
             count = FAMILIES[selection.description.operation.name].default_count[self.sim]
+            # A block that comes in many beats takes as many cycles.
+            count = max(min(count, LEAST_COUNT), count // selection.configuration.beats)
         return VectorRequest(count, self.seed, self.tensors)
 
     def replay_command(self, selection: Selection) -> str:

@@ -93,6 +93,23 @@ def without_comments(text: str) -> str:
     return "\n".join(line.rstrip() for line in code.splitlines() if line.strip()) + "\n"
 
 
+def used_code(unit: str) -> str:
+    """Return all that decides what *unit* is: its modules without comments, and of the package what they reach."""
+    package, *modules = (without_comments(path.read_text()) for path in sources_of(unit))
+    items = {
+        match[1] or match[2]: match[0]
+        for match in re.finditer(
+            r"localparam[^=;]*?(\w+)\s*=[^;]*;|function automatic[^;(]*?(\w+)\s*\(.*?endfunction", package, re.S
+        )
+    }
+    reached: dict[str, str] = {}
+    waiting = set(re.findall(r"\w+", " ".join(modules)))
+    while names := waiting & items.keys() - reached.keys():
+        reached |= {name: items[name] for name in names}
+        waiting = set(re.findall(r"\w+", " ".join(items[name] for name in names)))
+    return "\n".join([*modules, *(reached[name] for name in sorted(reached))])
+
+
 @cache
 def constants() -> dict[str, int]:
     """Return the integer constants of mx_pkg by name: ids of formats, rules and so on."""

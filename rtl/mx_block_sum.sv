@@ -228,9 +228,12 @@ module mx_block_sum #(
 
     for (genvar g = 0; g < Groups; g++) begin : gen_group
       mx_row_sum #(
-        .AFormat(AFormat),
-        .BFormat(BFormat),
-        .Count  (Count)
+        .FineWidth(FineWidth),
+        .Step     (1 << mx_pkg::fine_bits(AFormat, BFormat)),
+        .Coarse   (Coarse),
+        .Bias     (mx_pkg::position_bias(AFormat, BFormat)),
+        .TermBits (TermBits),
+        .Count    (Count)
       ) u_rows (
         .fine_i    (fine_q[g*Count*FineWidth +: Count*FineWidth]),
         .select_i  (place_q[g*Count*Coarse +: Count*Coarse]),

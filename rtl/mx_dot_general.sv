@@ -300,142 +300,32 @@ module mx_dot_general #(
 
     end else begin : gen_running
 
-      ////////////////////////////////
-      // Accumulate, block by block //
-      ////////////////////////////////
-
-      // The running value is what is given out: after the last block it waits until it is taken, and
-      // blocks of the next vector wait with it.
-      logic                  block_valid, block_ready, block_first, block_last;
-      logic [31:0]           block_c, so_far, running, running_q;
-      logic                  valid_q, running_taken;
-      logic [ResultBits-1:0] narrowed;
-
-      assign so_far      = block_first ? block_c : running_q;
-      assign block_ready = !valid_q || running_taken;
-
-      if (IsFused != 0) begin : gen_fused
-
-        logic unused_valid, unused_ready, unused_tag;
-
-        assign block_valid = sum_valid;
-        assign sum_ready   = block_ready;
-        assign block_first = sum_first;
-        assign block_last  = sum_last;
-        assign block_c     = sum_c;
-
-        mx_fused_round #(
-          .SumBits     (SumBits),
-          .GridExponent(GridExponent),
-          .IeeeZero    (1)
-        ) u_round (
-          .clk_i,
-          .rst_ni,
-          .valid_i       (sum_valid),
-          .ready_o       (unused_ready),
-          .sum_i         (sum),
-          .negative_i    (sum_negative),
-          .scale_sum_i   (scale_sum),
-          .is_nan_i      (products_are_nan),
-          .is_inf_i      (products_are_inf),
-          .inf_negative_i(inf_negative),
-          .all_negative_i(all_negative),
-          .c_i           (so_far),
-          .tag_i         (1'b0),
-          .valid_o       (unused_valid),
-          .ready_i       (1'b1),
-          .result_o      (running),
-          .tag_o         (unused_tag)
-        );
-
-      end else begin : gen_add
-
-        logic [31:0] block;
-        logic        rounded_valid, rounded_ready;
-        logic [31:0] rounded;
-        logic [33:0] rounded_tag;
-
-        mx_fused_round #(
-          .SumBits      (SumBits),
-          .GridExponent (GridExponent),
-          .TagBits      (34),
-          .CutTotal     (CutTotal),
-          .CutNormalised(0)
-        ) u_round (
-          .clk_i,
-          .rst_ni,
-          .valid_i       (sum_valid),
-          .ready_o       (sum_ready),
-          .sum_i         (sum),
-          .negative_i    (sum_negative),
-          .scale_sum_i   (scale_sum),
-          .is_nan_i      (products_are_nan),
-          .is_inf_i      (products_are_inf),
-          .inf_negative_i(inf_negative),
-          .all_negative_i(all_negative),
-          .c_i           (32'd0),
-          .tag_i         ({sum_first, sum_last, sum_c}),
-          .valid_o       (rounded_valid),
-          .ready_i       (rounded_ready),
-          .result_o      (rounded),
-          .tag_o         (rounded_tag)
-        );
-
-        mx_pipe_stage #(
-          .Width (66),
-          .Bypass(1 - CutNormalised)
-        ) u_cut_rounded (
-          .clk_i,
-          .rst_ni,
-          .valid_i(rounded_valid),
-          .ready_o(rounded_ready),
-          .data_i ({rounded, rounded_tag}),
-          .valid_o(block_valid),
-          .ready_i(block_ready),
-          .data_o ({block, block_first, block_last, block_c})
-        );
-
-        mx_fp32_add u_add (
-          .a_i     (so_far),
-          .b_i     (block),
-          .result_o(running)
-        );
-
-      end
-
-      always_ff @(posedge clk_i) begin
-        if (!rst_ni) begin
-          valid_q <= 1'b0;
-        end else if (block_ready) begin
-          valid_q <= block_valid && block_last;
-        end
-      end
-
-      always_ff @(posedge clk_i) begin
-        if (block_valid && block_ready) begin
-          running_q <= running;
-        end
-      end
-
-      mx_narrow #(
-        .ResultFormat(ResultFormat)
-      ) u_narrow (
-        .value_i (running_q),
-        .result_o(narrowed)
-      );
-
-      mx_pipe_stage #(
-        .Width (ResultBits),
-        .Bypass((IsFused != 0) ? 1 - CutResult : 1)
-      ) u_cut_result (
+      mx_block_accumulate #(
+        .SumBits      (SumBits),
+        .GridExponent (GridExponent),
+        .Accumulate   (Accumulate),
+        .ResultFormat (ResultFormat),
+        .CutTotal     (CutTotal),
+        .CutNormalised(CutNormalised),
+        .CutResult    (CutResult)
+      ) u_accumulate (
         .clk_i,
         .rst_ni,
-        .valid_i(valid_q),
-        .ready_o(running_taken),
-        .data_i (narrowed),
+        .valid_i       (sum_valid),
+        .ready_o       (sum_ready),
+        .first_i       (sum_first),
+        .last_i        (sum_last),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .all_negative_i(all_negative),
+        .c_i           (sum_c),
         .valid_o,
         .ready_i,
-        .data_o (result_o)
+        .result_o
       );
 
     end

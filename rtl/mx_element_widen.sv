@@ -6,9 +6,9 @@
 // So the fields of all float formats are the same for whatever comes after, subnormals and the sign
 // of zero included: only the weight of a unit depends on the format,
 //
-//   element = number of mx_element_decode #(E5M3) * 2^(grid exponent of the format)
+//   element = number of mx_element_decode #(E5M3), in another unit
 //
-// with the grid exponent of mx_pkg::wide_quantum_exponent. Inf and NaN of E5M2 become those of E5M3,
+// see mx_pkg::multi_unit_exponent. Inf and NaN of E5M2 become those of E5M3,
 // NaN of E4M3 becomes a NaN of E5M3. INT8 gives its sign and zero: its value does not come this way.
 // code_i holds the code right-aligned, bits above it are ignored; an id that is no format gives +0.
 //

@@ -1,15 +1,19 @@
-// One lane of mx_dot_multi: two element codes of formats chosen at run time in, their product out.
+// One lane of mx_dot_multi: two element codes of formats chosen at run time in, their product out,
+// ready to be placed.
 //
-//   |product| = product_o * 2^(4 * shift_o)  grid units,
-//   grid unit 2^(wide_quantum_exponent(A) + wide_quantum_exponent(B)) of mx_pkg
+//   |product| = fine_o * 2^(16 * k)  grid units,  select_o[k] set, k a single one;
+//   grid unit 2^(multi_unit_exponent(A) + multi_unit_exponent(B)) of mx_pkg
 //
-// All formats share the lane as signed bytes: an INT8 code is one; a float element is its significand
-// shifted left by the two low bits of its offset, at most 15 * 2^3 = 120, and what is left of the
-// offset is a multiple of 4. The shift is the sum of these multiples, at most 7 + 7.
+// All formats share the lane as signed bytes. An INT8 code is one. A float element, widened to E5M3,
+// is its significand shifted left by the two low bits of its exponent field, at most 15 * 2^3 = 120;
+// what is left of the field is a multiple of 4. The product of the bytes is then shifted by the sum
+// of these multiples, at most 7 + 7: its two low bits go into fine_o, its two high ones to select_o.
 //
 // Specials as in mx_lane: NaN times anything and Inf times zero are NaN; Inf times any other number
-// is Inf with the product's sign. With a flag set product_o and shift_o mean nothing. The significand
+// is Inf with the product's sign. With a flag set fine_o and select_o mean nothing. The significand
 // of Inf is not zero, so the product tells Inf times zero.
+//
+// Width: the product of the bytes is at most 128 * 128 = 2^14, 15 bits; with up to 12 more, 27.
 //
 // Combinational.
 module mx_multi_lane (
@@ -18,8 +22,8 @@ module mx_multi_lane (
   input  logic [2:0]  a_format_i,  // element format ids of mx_pkg
   input  logic [2:0]  b_format_i,
   output logic        negative_o,
-  output logic [14:0] product_o,
-  output logic [3:0]  shift_o,
+  output logic [26:0] fine_o,
+  output logic [3:0]  select_o,
   output logic        is_nan_o,
   output logic        is_inf_o     // of the sign negative_o; means nothing where is_nan_o is set
 );
@@ -40,20 +44,22 @@ module mx_multi_lane (
 
   logic       a_negative, b_negative;
   logic [3:0] a_significand, b_significand;
-  logic [4:0] a_offset, b_offset;
-  logic       a_is_nan, a_is_inf, a_is_zero;
-  logic       b_is_nan, b_is_inf, b_is_zero;
+  logic [4:0] a_exponent, b_exponent, unused_a_offset, unused_b_offset;
+  logic       a_is_nan, a_is_inf, unused_a_is_zero;
+  logic       b_is_nan, b_is_inf, unused_b_is_zero;
 
+  // Zero is told by the product instead, which knows INT8 too.
   mx_element_decode #(
     .Format(mx_pkg::E5M3)
   ) u_decode_a (
     .code_i       (a_wide),
     .negative_o   (a_negative),
     .significand_o(a_significand),
-    .offset_o     (a_offset),
+    .offset_o     (unused_a_offset),
+    .exponent_o   (a_exponent),
     .is_nan_o     (a_is_nan),
     .is_inf_o     (a_is_inf),
-    .is_zero_o    (a_is_zero)
+    .is_zero_o    (unused_a_is_zero)
   );
 
   mx_element_decode #(
@@ -62,29 +68,37 @@ module mx_multi_lane (
     .code_i       (b_wide),
     .negative_o   (b_negative),
     .significand_o(b_significand),
-    .offset_o     (b_offset),
+    .offset_o     (unused_b_offset),
+    .exponent_o   (b_exponent),
     .is_nan_o     (b_is_nan),
     .is_inf_o     (b_is_inf),
-    .is_zero_o    (b_is_zero)
+    .is_zero_o    (unused_b_is_zero)
   );
 
-  logic [7:0] a_byte, b_byte;
-  logic       unused_zeros;
+  logic [7:0]  a_byte, b_byte;
+  logic [14:0] product;
+  logic [3:0]  shift;  // in units of 4; an INT8 is a widened zero, of field 1, and shifts by none
 
-  assign a_byte = (a_format_i == 3'(mx_pkg::INT8)) ? a_code_i : 8'(a_significand) << a_offset[1:0];
-  assign b_byte = (b_format_i == 3'(mx_pkg::INT8)) ? b_code_i : 8'(b_significand) << b_offset[1:0];
+  assign a_byte = (a_format_i == 3'(mx_pkg::INT8)) ? a_code_i
+      : 8'(a_significand) << a_exponent[1:0];
+  assign b_byte = (b_format_i == 3'(mx_pkg::INT8)) ? b_code_i
+      : 8'(b_significand) << b_exponent[1:0];
 
   mx_multiply_magnitude u_multiply (
     .a_i      (a_byte),
     .b_i      (b_byte),
-    .product_o(product_o)
+    .product_o(product)
   );
 
-  assign negative_o   = a_negative ^ b_negative;
-  assign shift_o      = {1'b0, a_offset[4:2]} + {1'b0, b_offset[4:2]};
-  assign is_inf_o     = a_is_inf || b_is_inf;
-  assign is_nan_o     = a_is_nan || b_is_nan || (is_inf_o && product_o == '0);
-  // INT8 elements are not among those that the flags of zero know.
-  assign unused_zeros = a_is_zero || b_is_zero;
+  assign shift  = {1'b0, a_exponent[4:2]} + {1'b0, b_exponent[4:2]};
+  assign fine_o = 27'(product) << {shift[1:0], 2'b00};
+
+  for (genvar k = 0; k < 4; k++) begin : gen_select
+    assign select_o[k] = shift[3:2] == 2'(k);
+  end
+
+  assign negative_o = a_negative ^ b_negative;
+  assign is_inf_o   = a_is_inf || b_is_inf;
+  assign is_nan_o   = a_is_nan || b_is_nan || (is_inf_o && product == '0);
 
 endmodule

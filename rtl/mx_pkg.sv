@@ -151,11 +151,20 @@ package mx_pkg;
         ? -6 : 1 - exponent_bias(format) - mantissa_bits(format);
   endfunction
 
-  // The same for the codes of a format rewritten as E5M3 (mx_element_widen): the mantissa has moved up.
-  function automatic int wide_quantum_exponent(input int format);
-    wide_quantum_exponent = quantum_exponent(format)
-        - ((is_integer(format) != 0) ? 0 : mantissa_bits(E5M3) - mantissa_bits(format));
+  // mx_multi_sum: exponent of the unit in which a lane holds elements of a format, with exponent fields
+  // counted from 0 and mantissas of E5M3; what it is above that of E5M2, the lowest; and the exponent
+  // of the sum's unit where both formats are E5M2 and both scale codes 0.
+  function automatic int multi_unit_exponent(input int format);
+    multi_unit_exponent = (is_integer(format) != 0) ? quantum_exponent(format)
+        : quantum_exponent(format) - 1 - mantissa_bits(E5M3) + mantissa_bits(format);
   endfunction
+
+  function automatic int multi_unit_rise(input int format);
+    multi_unit_rise = multi_unit_exponent(format) - multi_unit_exponent(E5M2);
+  endfunction
+
+  localparam int MultiGridExponent = -36 - 2 * ScaleBias;
+  localparam int MultiSumBits = 73;
 
   function automatic int significand_bits(input int format);
     significand_bits = (is_integer(format) != 0) ? 8 : 1 + mantissa_bits(format);
@@ -277,6 +286,16 @@ package mx_pkg;
   // Width of the shift of mx_normalise, enough to shift every bit out.
   function automatic int normalise_bits(input int width);
     normalise_bits = $clog2(width + 1);
+  endfunction
+
+  // Conversion to MX: exponent fields of a quotient from the largest of the format down to one that
+  // leaves nothing but a sticky bit of it, signed, and all that mx_round_pack wants to know of it.
+  function automatic int quantize_field_bits(input int format);
+    quantize_field_bits = (is_integer(format) != 0) ? 4 : exponent_bits(format) + 1;
+  endfunction
+
+  function automatic int quantize_aligned_bits(input int format);
+    quantize_aligned_bits = 1 + quantize_field_bits(format) + number_mantissa_bits(format) + 3;
   endfunction
 
   ////////////////////

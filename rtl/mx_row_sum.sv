@@ -13,21 +13,19 @@
 //
 // Combinational, Count - 1 additions deep.
 module mx_row_sum #(
-  parameter int AFormat = mx_pkg::E4M3,  // format ids of mx_pkg
-  parameter int BFormat = mx_pkg::E4M3,
-  parameter int Count = 4                // lanes
+  parameter int FineWidth = 11,  // bits of a product after its fine shift
+  parameter int Step = 4,        // bits from one coarse place to the next
+  parameter int Coarse = 9,      // places
+  parameter int Bias = 2,        // lowest bits, always zero
+  parameter int TermBits = 36,   // bits of a placed product above them
+  parameter int Count = 4        // lanes
 ) (
-  input  logic [Count*mx_pkg::fine_width(AFormat, BFormat)-1:0]         fine_i,    // lane 0 in the LSBs
-  input  logic [Count*mx_pkg::coarse_count(AFormat, BFormat)-1:0]       select_i,
-  input  logic [Count-1:0]                                              negative_i,
-  output logic [mx_pkg::term_bits(AFormat, BFormat)+$clog2(Count):0]    sum_o
+  input  logic [Count*FineWidth-1:0]       fine_i,    // lane 0 in the LSBs
+  input  logic [Count*Coarse-1:0]          select_i,
+  input  logic [Count-1:0]                 negative_i,
+  output logic [TermBits+$clog2(Count):0]  sum_o
 );
 
-  localparam int FineWidth = mx_pkg::fine_width(AFormat, BFormat);
-  localparam int Step = 1 << mx_pkg::fine_bits(AFormat, BFormat);
-  localparam int Coarse = mx_pkg::coarse_count(AFormat, BFormat);
-  localparam int Bias = mx_pkg::position_bias(AFormat, BFormat);
-  localparam int TermBits = mx_pkg::term_bits(AFormat, BFormat);
   localparam int PlacedBits = FineWidth + (Coarse - 1) * Step;
 
   for (genvar lane = 0; lane < Count; lane++) begin : gen_row

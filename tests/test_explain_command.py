@@ -349,6 +349,20 @@ def test_explain_a_dot_of_a_vector_directory(capsys: pytest.CaptureFixture[str],
     assert int(tree["result"], 16) == vectors.results[longest]
 
 
+def test_explain_takes_the_initial_value_of_the_set(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    call = ["--a-format", "mxfp4_e2m1", "--rule", "exact_fp32", "--initial-values", "--count", "1"]
+    assert run("vectors", *call, "--output", "out") == 0
+    capsys.readouterr()
+    vectors = read_dot_vectors("out")
+    assert vectors.c is not None
+    for index in np.flatnonzero(vectors.c)[::60].tolist():
+        tree = explained(capsys, "dot", "--vectors", "out", "--index", str(index))
+        assert int(tree["result"], 16) == vectors.results[index]
+    assert run("vectors", "--a-format", "e4m3", "--rule", "exact_fp32", "--count", "1", "--output", "plain") == 0
+    assert run("explain", "dot", "--vectors", "plain") == 2
+    assert "elements without block scales are not explained" in capsys.readouterr().err
+
+
 def test_the_width_of_the_text(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("explain", "element", "e4m3", "0.3", "--width", "60") == 0
     narrow = capsys.readouterr().out

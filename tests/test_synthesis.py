@@ -122,7 +122,7 @@ def test_the_table_shows_what_stands_what_is_stale_and_what_took_too_long(tmp_pa
     Store(path).put(result(JAM, **FIGURES))
     row = "| small | Width=8 DistanceBits=3 | 1,234 | 5 | 0 | 0 | - | 7.2 | 3 + 0 + 2 |"
     assert row in table.document(Store(path), [JAM])
-    monkeypatch.setattr(rtl, "without_comments", lambda text: "other")
+    monkeypatch.setattr(rtl, "used_code", lambda unit: "other")
     assert "| 1,234\\* | 5\\* |" in table.document(Store(path), [JAM])
     Store(path).put(result(JAM))
     assert "| over 1 s |" in table.document(Store(path), [JAM])
@@ -133,11 +133,19 @@ def test_a_comment_does_not_change_the_digest_and_code_does(tmp_path, monkeypatc
     before = measure.digest(JAM, "xc7", "Yosys 0.70")
     copy = tmp_path / "mx_shift_right_jam.sv"
     text = rtl.source(JAM.unit).read_text()
-    monkeypatch.setattr(measure.rtl, "sources_of", lambda unit: [rtl.PACKAGE, copy])
+    monkeypatch.setattr(rtl, "sources_of", lambda unit: [package, copy])
+    package = tmp_path / "mx_pkg.sv"
+    package.write_text(rtl.PACKAGE.read_text())
     copy.write_text("// More words.\n" + text.replace("  always_comb begin", "  always_comb begin  // now"))
+    assert measure.digest(JAM, "xc7", "Yosys 0.70") == before
+    package.write_text(rtl.PACKAGE.read_text().replace("endpackage", "  localparam int Unused = 3;\n\nendpackage"))
     assert measure.digest(JAM, "xc7", "Yosys 0.70") == before
     copy.write_text(text.replace("|", "&"))
     assert measure.digest(JAM, "xc7", "Yosys 0.70") != before
+    copy.write_text(text.replace("'0", "mx_pkg::Unused"))
+    with_constant = measure.digest(JAM, "xc7", "Yosys 0.70")
+    package.write_text(rtl.PACKAGE.read_text().replace("endpackage", "  localparam int Unused = 4;\n\nendpackage"))
+    assert measure.digest(JAM, "xc7", "Yosys 0.70") != with_constant
 
 
 def test_what_stands_is_not_measured_again(tmp_path, monkeypatch, capsys):

@@ -300,7 +300,7 @@ def test_marks_that_do_not_make_the_dots_are_named(directory: Path, vectors: Dot
         ([(several, b"1")], r"last\.hex: marks \d+ last blocks, but manifest\.json field dots says"),
         (
             [(several, b"1"), (vectors.blocks - 1, b"0")],
-            r"last\.hex: line \d+ is 0; the last block of the file must end",
+            r"last\.hex: line \d+ is 0; the last of the blocks of the file must end",
         ),
     ):
         changed = bytearray(data)

@@ -192,7 +192,11 @@ def _draw_arrow(
             if other.target == arrow.target and other not in loops
         }
         rank = sum(other * rivals[arrow] > 0 and abs(other) > abs(rivals[arrow]) for other in rivals.values())
+        # A signal to several boxes has one trunk, and every such signal its own.
+        trunks = [name for name in boxes if sum(other.source == name for other in diagram.arrows) > 1]
         step = x1 - 14 - 8 * rank
+        if arrow.source in trunks:
+            step = x1 - 14 - 12 * trunks.index(arrow.source)
         path, label = f"M{x0:g} {y0:g}H{step:g}V{y1:g}H{x1:g}", (x0 + 4, y0 - 5)
     lines = [f'<path d="{path}" fill="none" stroke="#334" stroke-width="1.2" marker-end="url(#tip)"/>']
     if arrow.text:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import re
 import shutil
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -85,11 +85,11 @@ class Result:
 
 
 def digest(unit: ParameterSet, kind: Kind, tools: str) -> str:
-    """Return the digest of all that decides a result: sources without comments, parameters, tools, commands."""
+    """Return the digest of all that decides a result: code that is used, parameters, tools, commands."""
     parts = [tools, kind, _SCRIPTS[kind], unit.unit, json.dumps(sorted(unit.values.items()))]
     if kind == "ecp5":
         parts += [*PLACE, wrapper(unit)]
-    parts += [rtl.without_comments(path.read_text()) for path in rtl.sources_of(unit.unit)]
+    parts.append(rtl.used_code(unit.unit))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -99,7 +99,8 @@ def measure(job: Job, limit_s: float) -> Result:
     Raises:
         MxError: If a tool fails, or the netlist holds what it should not.
     """
-    directory = BUILD / f"{job.unit.unit}-{job.kind}-{job.digest}"
+    decided_by = job.digest  # now: the sources may change while the tools run
+    directory = BUILD / f"{job.unit.unit}-{job.kind}-{decided_by}"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     began = time.monotonic()
@@ -108,7 +109,7 @@ def measure(job: Job, limit_s: float) -> Result:
         figures = _MEASURE[job.kind](job, directory, limit_s)
     shutil.rmtree(directory)
     return Result(
-        job.digest, job.unit.unit, dict(job.unit.shown), job.unit.title, job.kind, job.tools,
+        decided_by, job.unit.unit, dict(job.unit.shown), job.unit.title, job.kind, job.tools,
         round(time.monotonic() - began, 1), figures,
     )  # fmt: skip
 
@@ -184,10 +185,8 @@ class Store:
 
     def __init__(self, path: Path = STORE) -> None:
         self._path = path
-        self._lock = threading.Lock()
         self._results: list[Result] = []
-        if path.is_file():
-            self._results = [Result(**each) for each in json.loads(path.read_text())]
+        self._read()
 
     def find(self, unit: ParameterSet, kind: Kind, tools: str) -> Result | None:
         """Return the result for a unit, whatever sources it was measured from; None if there is none."""
@@ -202,16 +201,28 @@ class Store:
 
     def put(self, result: Result) -> None:
         """Add a result in the place of one of other sources."""
-        with self._lock:
+        with self._alone():
             self._results = [each for each in self._results if _order(each) != _order(result)] + [result]
             self._write()
 
     def keep(self, units: Sequence[ParameterSet]) -> None:
         """Drop the results of units and parameters that are not among *units*."""
         known = [(unit.unit, unit.shown) for unit in units]
-        with self._lock:
+        with self._alone():
             self._results = [each for each in self._results if (each.unit, each.parameters) in known]
             self._write()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the file against other processes and threads, with what they have added read."""
+        with open(self._path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            yield
+
+    def _read(self) -> None:
+        if self._path.is_file():
+            self._results = [Result(**each) for each in json.loads(self._path.read_text())]
 
     def _write(self) -> None:
         entries = ",\n".join(json.dumps(asdict(each)) for each in sorted(self._results, key=_order))

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refmodel.accumulate import AccumulationRule, from_toml
 from refmodel.cli.common import add_options, integer, print_table, quantize_options
@@ -17,6 +17,7 @@ from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_
 from refmodel.vectors.dotset import DotVectors, get_vector_format, make_dot_vectors
 from refmodel.vectors.files import check_destination, read_vectors, write_vectors
 from refmodel.vectors.pairs import TensorPair, load_pairs
+from refmodel.vectors.tiles import make_tile_vectors
 from refmodel.vectors.vectorset import MAX_COUNT, VectorSet
 from refmodel.vectors.verify import check_results
 
@@ -40,8 +41,9 @@ def add(commands: Commands) -> None:
     vectors.add_argument(
         "--operation",
         default="dot",
-        choices=("dot", "quantize", "dequantize"),
-        help="dot products of A and B under a rule, numbers to blocks, or blocks to numbers (default dot)",
+        choices=("dot", "matmul_tile", "quantize", "dequantize"),
+        help="dot products of A and B under a rule, tiles of matrix products, numbers to blocks, or blocks to "
+        "numbers (default dot)",
     )
     vectors.add_argument(
         "--a-format",
@@ -72,6 +74,8 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="each dot has an initial value of its own (default: all start at +0)",
     )
+    for name in ("rows", "columns"):
+        vectors.add_argument(f"--{name}", type=integer, metavar="N", help=f"{name} of a tile")
     vectors.add_argument(
         "--count", required=True, type=integer, metavar="N", help=f"vectors at least, 1 to {MAX_COUNT}"
     )
@@ -120,9 +124,20 @@ def _vectors(arguments: argparse.Namespace) -> None:
         print_table(("class", "dots", "blocks"), rows)
         made = f"{vectors.dots} dot products, {vectors.blocks} block pairs, {vectors.rule.name}"
     else:
-        print_table(("class", "blocks"), [(each.name, each.count) for each in vectors.classes])
-        made = f"{vectors.vectors} blocks, {vectors.title}"
+        what = list(vectors.counts())[-1]
+        print_table(("class", what), [(each.name, each.count) for each in vectors.classes])
+        made = f"{vectors.vectors} {what}, {vectors.title}"
     print(f"{arguments.output}: {made}")
+
+
+_OF_SUMS = ("b_format", "rule", "initial_values")
+_TAKES: dict[str, tuple[str, ...]] = {
+    "dot": (*_OF_SUMS, "multi_block"),
+    "matmul_tile": (*_OF_SUMS, "rows", "columns"),
+    "quantize": (),
+    "dequantize": (),
+}
+"""Arguments that belong to some operations only."""
 
 
 def _make(
@@ -130,10 +145,10 @@ def _make(
 ) -> VectorSet:
     """Make the set that the arguments ask for; arguments of another operation are refused."""
     operation = arguments.operation
-    only_dot = ("b_format", "rule", "multi_block", "initial_values")
-    for name in only_dot if operation != "dot" else ():
+    takes = _TAKES[operation]
+    for name in (name for names in _TAKES.values() for name in names if name not in takes):
         if getattr(arguments, name):
-            raise DefinitionError(f"--{name.replace('_', '-')} is for dot products, not for {operation}")
+            raise DefinitionError(f"--{name.replace('_', '-')} is not for operation {operation!r}")
     count, seed = arguments.count, arguments.seed
     if operation == "quantize":
         return make_quantize_vectors(
@@ -150,18 +165,21 @@ def _make(
             raise DefinitionError("--input gives numbers, which dequantize does not take")
         return make_dequantize_vectors(arguments.a_format, count=count, seed=seed, progress=progress)
     if arguments.rule is None:
-        raise DefinitionError("dot products need --rule, one of `mxref rules`")
-    return make_dot_vectors(
-        arguments.a_format,
-        arguments.a_format if arguments.b_format is None else arguments.b_format,
-        rule=_read_rule(arguments.rule),
-        multi_block=arguments.multi_block,
-        initial_values=arguments.initial_values,
-        count=count,
-        seed=seed,
-        tensors=tensors,
-        progress=progress,
-    )
+        raise DefinitionError(f"operation {operation!r} needs --rule, one of `mxref rules`")
+    formats = arguments.a_format, arguments.b_format or arguments.a_format
+    call: dict[str, Any] = {
+        "rule": _read_rule(arguments.rule),
+        "initial_values": arguments.initial_values,
+        "count": count,
+        "seed": seed,
+        "tensors": tensors,
+        "progress": progress,
+    }
+    if operation == "matmul_tile":
+        if arguments.rows is None or arguments.columns is None:
+            raise DefinitionError("operation 'matmul_tile' needs --rows and --columns")
+        return make_tile_vectors(*formats, rows=arguments.rows, columns=arguments.columns, **call)
+    return make_dot_vectors(*formats, multi_block=arguments.multi_block, **call)
 
 
 def _read_rule(text: str) -> str | AccumulationRule:

@@ -40,8 +40,9 @@ def alignment(request: Request) -> Stimulus:
     build = _Builder(request)
     core = [maker for maker in build.discriminators() if maker() is not None]
     makers = core + build.makers()
-    made = [makers[case]() or build.scattered(1 + case % build.most) for case in request.cases(len(makers), len(core))]
-    return request.stack([case.blocks for case in made], [case.c for case in made])
+    return request.stack_cases(
+        makers[case]() or build.scattered(1 + case % build.most) for case in request.cases(len(makers), len(core))
+    )
 
 
 class _Fit(NamedTuple):

@@ -119,12 +119,11 @@ class DotVectors(VectorSet):
 
     def parameters(self) -> dict[str, object]:
         """Return the formats, the elements of a block, and the rule: its name, or its fields if it has none."""
-        named = self.rule.name in list_rules() and get_rule(self.rule.name) == self.rule
         return {
             "a_format": self.a_name,
             "b_format": self.b_name,
             "lanes": self.lanes,
-            "rule": self.rule.name if named else to_dict(self.rule),
+            "rule": rule_value(self.rule),
         }
 
     def counts(self) -> dict[str, int]:
@@ -142,9 +141,8 @@ class DotVectors(VectorSet):
         if self._is_fast:
             pairs = zip(*(_oracle_blocks(x, chosen) for x in (self.a, self.b)), strict=True)
             return {"result": [fast.dot(list(pairs), self.rule.name, c)]}
-        a, b = (_oracle_vector(blocks, chosen, self.scaled) for blocks in (self.a, self.b))
-        bits = oracle_dot(self.rule, a, b, c)
-        return {"result": result_codes(np.array([bits], np.uint32).view(np.float32), self.rule).tolist()}
+        a, b = (Blocks(x.format, x.codes[chosen], x.scales[chosen]) for x in (self.a, self.b))
+        return {"result": [oracle_result(self.rule, a, b, c, self.scaled)]}
 
     @property
     def oracle_vectors(self) -> int:
@@ -179,8 +177,8 @@ def unscaled_format(element: ElementFormat) -> BlockFormat:
 
 
 def unscaled_blocks(element: ElementFormat, codes: NDArray[np.uint8]) -> Blocks:
-    """Return such blocks of element codes [N, lanes]."""
-    return Blocks(unscaled_format(element), codes, np.full(len(codes), one_code(E8M0), np.uint8))
+    """Return such blocks of element codes [..., lanes]."""
+    return Blocks(unscaled_format(element), codes, np.full(codes.shape[:-1], one_code(E8M0), np.uint8))
 
 
 def _oracle_blocks(blocks: Blocks, chosen: slice) -> list[oracle.Block]:
@@ -188,19 +186,25 @@ def _oracle_blocks(blocks: Blocks, chosen: slice) -> list[oracle.Block]:
     return [oracle.Block(blocks.format, scale, tuple(row)) for row, scale in zip(codes, scales, strict=True)]
 
 
-def _oracle_vector(blocks: Blocks, chosen: slice, scaled: bool) -> Vector:
-    codes = blocks.codes[chosen].ravel().tolist()
+def rule_value(rule: AccumulationRule) -> str | dict[str, object]:
+    """Return a rule as a JSON value: its name, or its fields if it has no name of its own."""
+    named = rule.name in list_rules() and get_rule(rule.name) == rule
+    return rule.name if named else to_dict(rule)
+
+
+def oracle_result(rule: AccumulationRule, a: Blocks, b: Blocks, c: int, scaled: bool) -> int:
+    """Return the bits of one dot product of all blocks of a and b, by the oracle."""
+    bits = oracle_dot(rule, _oracle_vector(a, scaled), _oracle_vector(b, scaled), c)
+    return int(result_codes(np.array([bits], np.uint32).view(np.float32), rule)[0])
+
+
+def _oracle_vector(blocks: Blocks, scaled: bool) -> Vector:
+    codes = blocks.codes.ravel().tolist()
     if not scaled:
         return Vector(blocks.format.element, codes)
-    shared = blocks.tensor_scale
-    return Vector(
-        blocks.format.element,
-        codes,
-        blocks.format.scale,
-        blocks.scales[chosen].tolist(),
-        blocks.format.block_size,
-        None if shared is None else int(np.float32(shared).view(np.uint32)),
-    )
+    shared = None if blocks.tensor_scale is None else int(np.float32(blocks.tensor_scale).view(np.uint32))
+    fmt = blocks.format
+    return Vector(fmt.element, codes, fmt.scale, blocks.scales.tolist(), fmt.block_size, shared)
 
 
 def get_vector_format(fmt: str | BlockFormat) -> BlockFormat:

@@ -30,6 +30,7 @@ from refmodel.formats import BlockFormat
 from refmodel.vectors.conversions import DequantizeVectors, QuantizeVectors
 from refmodel.vectors.dotset import DotVectors, unscaled_blocks
 from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Manifest, PlaneFile, parse_manifest
+from refmodel.vectors.tiles import TileVectors
 from refmodel.vectors.vectorset import VectorSet, unpack_words
 
 _CHUNK_ROWS = 1 << 15
@@ -120,18 +121,11 @@ def read_dot_vectors(directory: str | os.PathLike[str]) -> DotVectors:
 
 
 def _dot_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> DotVectors:
-    last = codes["last"][:, 0].astype(bool)
-    _check_dots(path, manifest, last)
-    blocks = []
-    for side in ("a", "b"):
-        fmt, elements = manifest.parameters[f"{side}_format"], codes[f"{side}_elements"]
-        if isinstance(fmt, BlockFormat):
-            blocks.append(Blocks(fmt, elements, codes[f"{side}_scale"][:, 0]))
-        else:
-            blocks.append(unscaled_blocks(fmt, elements))
+    last = _last(path, manifest, codes)
+    a, b = (_operand(manifest, codes, side, last.shape) for side in ("a", "b"))
     return DotVectors(
-        a=blocks[0],
-        b=blocks[1],
+        a=a,
+        b=b,
         last=last,
         results=codes["result"][:, 0],
         rule=manifest.parameters["rule"],
@@ -140,6 +134,40 @@ def _dot_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]])
         c=codes["c"][:, 0] if "c" in codes else None,
         scaled="a_scale" in codes,
     )
+
+
+def _tile_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> TileVectors:
+    last = _last(path, manifest, codes)
+    a, b = (
+        _operand(manifest, codes, side, (last.size, manifest.parameters[extent]))
+        for side, extent in (("a", "rows"), ("b", "columns"))
+    )
+    return TileVectors(
+        a=a,
+        b=b,
+        last=last,
+        results=codes["result"],
+        rule=manifest.parameters["rule"],
+        classes=manifest.classes,
+        call=manifest.call,
+        c=codes.get("c"),
+        scaled="a_scale" in codes,
+    )
+
+
+def _last(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    last: NDArray[np.bool_] = codes["last"][:, 0].astype(bool)
+    _check_last(path, manifest, last)
+    return last
+
+
+def _operand(manifest: Manifest, codes: dict[str, NDArray[Any]], side: str, shape: tuple[int, ...]) -> Blocks:
+    """Return the blocks of A or B, of that shape; of elements without scales, those that keep them."""
+    fmt = manifest.parameters[f"{side}_format"]
+    elements = codes[f"{side}_elements"].reshape(*shape, -1)
+    if isinstance(fmt, BlockFormat):
+        return Blocks(fmt, elements, codes[f"{side}_scale"].reshape(shape))
+    return unscaled_blocks(fmt, elements)
 
 
 def _quantize_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> QuantizeVectors:
@@ -168,6 +196,7 @@ def _dequantize_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray
 
 _READERS: dict[str, Callable[[Path, Manifest, dict[str, NDArray[Any]]], VectorSet]] = {
     "dot": _dot_vectors,
+    "matmul_tile": _tile_vectors,
     "quantize": _quantize_vectors,
     "dequantize": _dequantize_vectors,
 }
@@ -269,13 +298,14 @@ def _wrong_size(path: Path, data: bytes, digits: int, rows: int) -> FileError:
     return FileError(f"{path}: line {rows + 1} is one too many; {MANIFEST} says {rows} rows")
 
 
-def _check_dots(directory: Path, manifest: Manifest, last: NDArray[np.bool_]) -> None:
+def _check_last(directory: Path, manifest: Manifest, last: NDArray[np.bool_]) -> None:
     path = directory / manifest.planes["last"].file
-    dots = int(np.count_nonzero(last))
-    if dots != manifest.counts["dots"]:
-        raise FileError(f"{path}: marks {dots} last blocks, but {MANIFEST} field dots says {manifest.counts['dots']}")
+    (rows, _), (what, expected) = manifest.counts.items()
+    marked = int(np.count_nonzero(last))
+    if marked != expected:
+        raise FileError(f"{path}: marks {marked} last {rows}, but {MANIFEST} field {what} says {expected}")
     if not last[-1]:
-        raise FileError(f"{path}: line {last.size} is 0; the last block of the file must end a dot product")
+        raise FileError(f"{path}: line {last.size} is 0; the last of the {rows} of the file must end one of the {what}")
 
 
 def _quote(text: bytes) -> str:

@@ -7,7 +7,7 @@ Both are integers times a power of two until they become codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -77,11 +77,14 @@ def accumulator(request: Request) -> Stimulus:
     core, makers = build.core(), build.makers()
     always = len(core)
     makers = core + makers
-    made: list[Case] = []
-    for case in request.cases(len(makers), always):
-        # A case that these formats cannot express is replaced by one that all can.
-        made.append(makers[case]() or build.apart(build.draws.between(-MAX_GAP, MAX_GAP)))
-    return request.stack([build.surrounded(case.blocks) for case in made], [case.c for case in made])
+
+    def cases() -> Iterator[Case]:
+        for case in request.cases(len(makers), always):
+            # A case that these formats cannot express is replaced by one that all can.
+            made = makers[case]() or build.apart(build.draws.between(-MAX_GAP, MAX_GAP))
+            yield Case(build.surrounded(made.blocks), made.c)
+
+    return request.stack_cases(cases())
 
 
 class _Builder:
@@ -100,6 +103,9 @@ class _Builder:
         both ends of the range."""
         sums = self._plain_sums()
         makers: list[Maker] = [partial(self.special, bits, make) for make in sums for bits in SPECIAL_BITS]
+        zeros: list[Callable[[], BlockPair | None]] = [self._cancelling]
+        zeros += [partial(self._block, sign, self._target.quantum - 4) for sign in (1, -1)]
+        makers += [partial(self.special, bits, make) for make in zeros for bits in (0, SIGN)]
         makers += [partial(self.tie, split, kind, False, 0, 1) for split in self._splits() for kind in TIE_KINDS]
         makers += [partial(self.apart, gap) for gap in (-MAX_GAP, -25, -24, -1, 0, 1, 24, 25, MAX_GAP)]
         makers += [self.cancelled, partial(self.cancelled_to_unit, 1), partial(self.unit_of_c, 1)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from refmodel.accumulate import AccumulationRule, from_dict, get_rule
@@ -137,6 +137,21 @@ def _dot_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[s
     if call["initial_values"]:
         shapes["c"] = PlaneShape("input", 1, 32, dots)
     return shapes | {"result": PlaneShape("output", 1, result_width(parameters["rule"]), dots)}
+
+
+def _tile_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    extents = {"a": parameters["rows"], "b": parameters["columns"]}
+    of_dots = _dot_shapes(parameters, {"blocks": counts["steps"], "dots": counts["tiles"]}, call)
+    entries = extents["a"] * extents["b"]
+    return {
+        name: replace(shape, codes=shape.codes * (1 if name == "last" else extents.get(name[:2].rstrip("_"), entries)))
+        for name, shape in of_dots.items()
+    }
+
+
+def _extent(reader: _Reader, top: Mapping[str, Any], key: str) -> int:
+    extent: int = reader.need(top, "", key, _is_positive, _POSITIVE)
+    return extent
 
 
 def _block_format(reader: _Reader, top: Mapping[str, Any], key: str) -> BlockFormat:
@@ -346,6 +361,19 @@ _OPERATIONS = {
         counts=("blocks", "dots"),
         call=("multi_block", "initial_values"),
         shapes=_dot_shapes,
+    ),
+    "matmul_tile": _Operation(
+        parameters={
+            "a_format": _operand_format,
+            "b_format": _operand_format,
+            "lanes": _lanes,
+            "rows": _extent,
+            "columns": _extent,
+            "rule": _rule,
+        },
+        counts=("steps", "tiles"),
+        call=("initial_values",),
+        shapes=_tile_shapes,
     ),
     "quantize": _Operation(
         parameters={"block_format": _block_format, "input_format": _input_format, "options": _options},

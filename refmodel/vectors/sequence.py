@@ -45,7 +45,7 @@ def sequence(request: Request) -> Stimulus:
         for sticky in range(1, min(8, request.operands.significand_bits - 1))
         for side in (-1, 0, 1)
     ] * 2
-    return request.stack([makers[case]() for case in request.cases(len(makers))])
+    return request.stack(makers[case]() for case in request.cases(len(makers)))
 
 
 # Blocks in multiples of the largest power of two: each sum beyond the range at some point.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -100,23 +101,39 @@ class Request:
         chosen = always + self.draws.permutation(n - always)[: max(0, self.count - always)]
         return [*range(always), *sorted(chosen.tolist())]
 
-    def stack(self, dots: list[list[BlockPair]], c: list[int] | None = None) -> Stimulus:
-        """Return the stimulus whose dots are these lists of block pairs, with these initial values."""
-        pairs = [pair for dot in dots for pair in dot]
-        last = np.zeros(len(pairs), bool)
-        last[np.cumsum([len(dot) for dot in dots], dtype=np.int64) - 1] = True
-        a_codes, b_codes, a_scales, b_scales = (np.array([pair[i] for pair in pairs], np.uint8) for i in range(4))
-        lanes = self.operands.lanes
-        return Stimulus(
-            Blocks(self.a_format, a_codes.reshape(-1, lanes), a_scales),
-            Blocks(self.b_format, b_codes.reshape(-1, lanes), b_scales),
-            last,
-            None if c is None else np.array(c, np.uint32),
-        )
+    def stack(self, dots: Iterable[list[BlockPair]]) -> Stimulus:
+        """Return the stimulus whose dots are these lists of block pairs."""
+        return self.stack_cases((blocks, 0) for blocks in dots)._replace(c=None)
 
-    def stack_blocks(self, pairs: list[BlockPair]) -> Stimulus:
+    def stack_blocks(self, pairs: Iterable[BlockPair]) -> Stimulus:
         """Return the stimulus in which each block pair is a dot."""
-        return self.stack([[pair] for pair in pairs])
+        return self.stack([pair] for pair in pairs)
+
+    def stack_cases(self, cases: Iterable[tuple[list[BlockPair], int]]) -> Stimulus:
+        """Return the stimulus whose dots are these block pairs with the bits of their initial values.
+
+        The cases are taken as they come and kept as bytes, so that many of them take little memory.
+        """
+        a_codes, b_codes, a_scales, b_scales, last = (bytearray() for _ in range(5))
+        c = array("I")
+        for blocks, bits in cases:
+            for pair in blocks:
+                a_codes += bytes(pair.a_codes)
+                b_codes += bytes(pair.b_codes)
+                a_scales.append(pair.a_scale)
+                b_scales.append(pair.b_scale)
+                last.append(0)
+            last[-1] = 1
+            c.append(bits)
+        lanes = self.operands.lanes
+        codes = [np.frombuffer(each, np.uint8).reshape(-1, lanes) for each in (a_codes, b_codes)]
+        scales = [np.frombuffer(each, np.uint8) for each in (a_scales, b_scales)]
+        return Stimulus(
+            Blocks(self.a_format, codes[0], scales[0]),
+            Blocks(self.b_format, codes[1], scales[1]),
+            np.frombuffer(last, np.uint8).astype(bool),
+            np.array(c, np.uint32),
+        )
 
 
 Generator = Callable[[Request], Stimulus]

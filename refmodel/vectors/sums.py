@@ -7,7 +7,7 @@ with E8M0 scales can express the subnormal cases, because scales shift the narro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -31,7 +31,7 @@ def cancellation(request: Request) -> Stimulus:
     always = len(makers)
     for large in (product for product in request.operands.products if product & (product - 1) == 0):
         makers += [partial(_residual, request, large, adjacent) for adjacent in (False, True)] * 2
-    return request.stack_blocks([makers[case]() for case in request.cases(len(makers), always)])
+    return request.stack_blocks(makers[case]() for case in request.cases(len(makers), always))
 
 
 def _scale_sum(request: Request) -> int:
@@ -109,7 +109,7 @@ def ties(request: Request) -> Stimulus:
         for kind in TIE_KINDS
     ]
     always = sum(sticky == 0 for _, _, sticky, _ in cases)
-    return request.stack_blocks([_tie(request, *cases[case]) for case in request.cases(len(cases), always)])
+    return request.stack_blocks(_tie(request, *cases[case]) for case in request.cases(len(cases), always))
 
 
 def _tie(request: Request, subnormal: bool, kind: TieKind, sticky: int, side: int) -> BlockPair:
@@ -162,12 +162,14 @@ def range_ends(request: Request) -> Stimulus:
         for values in (_range_anchors(kit, request.target), _range_walks(kit, request.target))
     )
     places = anchors + walks
-    blocks = []
-    for case in request.cases(len(places), always=len(anchors)):
-        placed = kit.place(*places[case], draws)
-        assert placed is not None, "places holds only what can be placed"
-        blocks.append(kit.with_sum(placed, draws))
-    return request.stack_blocks(blocks)
+
+    def blocks() -> Iterator[BlockPair]:
+        for case in request.cases(len(places), always=len(anchors)):
+            placed = kit.place(*places[case], draws)
+            assert placed is not None, "places holds only what can be placed"
+            yield kit.with_sum(placed, draws)
+
+    return request.stack_blocks(blocks())
 
 
 def _range_anchors(kit: Operands, target: Target) -> list[tuple[int, int]]:
