@@ -39,7 +39,7 @@ TOOLS = ("verilator", "slang", "verible")
 _PRAGMA = re.compile(r"verilator\s+lint_off|verilog_lint:\s*waive|slang\s+lint_off")
 _WORKERS = 2
 _BENCHES = sorted((rtl.ROOT / "sv_bench").glob("*.sv"))  # their text is looked at, too
-_MOST = 12  # parameter sets of a DUT description
+_MOST = 6  # parameter sets of a DUT description
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,20 @@ module mx_multi_lane (
   logic [14:0] product;
   logic [3:0]  shift;  // in units of 4; an INT8 is a widened zero, of field 1, and shifts by none
 
+  // Multiplexers rather than shifts by a variable: some synthesis tools try at length to share those.
+  function automatic logic [7:0] float_byte(input logic [3:0] significand, input logic [1:0] low);
+    case (low)
+      2'd0:    float_byte = {4'd0, significand};
+      2'd1:    float_byte = {3'd0, significand, 1'd0};
+      2'd2:    float_byte = {2'd0, significand, 2'd0};
+      default: float_byte = {1'd0, significand, 3'd0};
+    endcase
+  endfunction
+
   assign a_byte = (a_format_i == 3'(mx_pkg::INT8)) ? a_code_i
-      : 8'(a_significand) << a_exponent[1:0];
+      : float_byte(a_significand, a_exponent[1:0]);
   assign b_byte = (b_format_i == 3'(mx_pkg::INT8)) ? b_code_i
-      : 8'(b_significand) << b_exponent[1:0];
+      : float_byte(b_significand, b_exponent[1:0]);
 
   mx_multiply_magnitude u_multiply (
     .a_i      (a_byte),
@@ -90,8 +100,16 @@ module mx_multi_lane (
     .product_o(product)
   );
 
-  assign shift  = {1'b0, a_exponent[4:2]} + {1'b0, b_exponent[4:2]};
-  assign fine_o = 27'(product) << {shift[1:0], 2'b00};
+  assign shift = {1'b0, a_exponent[4:2]} + {1'b0, b_exponent[4:2]};
+
+  always_comb begin
+    case (shift[1:0])
+      2'd0:    fine_o = {12'd0, product};
+      2'd1:    fine_o = {8'd0, product, 4'd0};
+      2'd2:    fine_o = {4'd0, product, 8'd0};
+      default: fine_o = {product, 12'd0};
+    endcase
+  end
 
   for (genvar k = 0; k < 4; k++) begin : gen_select
     assign select_o[k] = shift[3:2] == 2'(k);

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from flows import rtl
-from flows.datasheets import diagram
+from flows.datasheets import diagram, run
 from flows.datasheets.diagram import Arrow, Box, Diagram
 from flows.datasheets.header import read_header
-from flows.datasheets.page import stale
+from flows.datasheets.page import FOLDER, described_units, stale
 from refmodel.errors import DefinitionError
 
 SOURCE = """\
@@ -118,8 +119,21 @@ def test_a_diagram_file_that_makes_no_sense_is_refused(text, words, tmp_path):
         diagram.read_diagrams(path)
 
 
+def test_the_documents_are_up_to_date(capsys):
+    assert run.main(["--check"]) == 0, f"{capsys.readouterr().err.strip()}; run: make docs"
+
+
 def test_a_page_that_was_changed_or_is_too_many_is_named(tmp_path):
     (tmp_path / "a.md").write_text("old")
     (tmp_path / "b.md").write_text("same")
     (tmp_path / "c.md").write_text("too many")
     assert stale({"a.md": "new", "b.md": "same", "d.md": "missing"}, tmp_path) == ["a.md", "c.md", "d.md"]
+
+
+def test_every_described_unit_has_a_page_whose_links_lead_somewhere():
+    for unit in described_units():
+        text = (FOLDER / f"{unit}.md").read_text()
+        for port in rtl.read_module(rtl.source(unit)).ports:
+            assert f"| `{port.name}` |" in text
+        for link in re.findall(r"\]\(([^)]+)\)", text):
+            assert (FOLDER / link).resolve().is_file(), f"{unit}.md links to {link}"

@@ -85,6 +85,12 @@ def test_the_units_are_described(path):
     assert description.design.sources[-1].name == f"{path.stem}.sv"
 
 
+def test_every_unit_is_described():
+    """A file of rtl/ that no other needs is a unit."""
+    needed = {source.name for path in RTL.glob("*.toml") for source in load_description(path).design.sources}
+    assert {path.name for path in RTL.glob("*.sv")} == needed
+
+
 def test_the_example_of_the_manual_is_a_description(tmp_path):
     manual = (RTL.parent / "docs" / "dut.md").read_text()
     (example,) = (block for block in re.findall(r"```toml\n(.*?)```", manual, re.DOTALL) if "version" in block)
@@ -210,7 +216,8 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path):
 _VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-3, 70), st.floats(allow_nan=False), st.text(max_size=3),
     st.sampled_from(["all", "all_pairs", "depth", "a_elements", "mxfp8_e4m3", "e4m3", "nvfp4", "low", "clk"]),
-    st.lists(st.integers(0, 33), max_size=2), st.just({}), st.just({"port": "a"}), st.just({"from": "depth"}),
+    st.lists(st.integers(0, 33), max_size=2), st.builds(dict),
+    st.fixed_dictionaries({"port": st.just("a")}), st.fixed_dictionaries({"from": st.just("depth")}),
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from cocotb_tests.jobs import ROOT, Bench, Outcome, described_units
 from cocotb_tests.operations.base import VectorRequest
 from cocotb_tests.vector_sets import obtain_vectors
 from refmodel.conformance import Configuration, Description, load_description
+from refmodel.conformance.configuration import Operand
 from refmodel.vectors.pairs import load_pairs
 
 COUNT = 300
@@ -111,7 +112,7 @@ def test_a_fault_in_the_arithmetic_is_caught_and_explained(name, tmp_path, fault
         (["--formats", "fp8"], "unknown block format 'fp8'; choose one of: "),
         (["--formats", "mxint8*mxint8*mxint8"], "names 3 formats"),
         (["--formats", "mxint8*nvfp4"], "the operands differ in block size"),
-        (["--unit", "mx_dot", "--rule", "bogus"], "unknown rule 'bogus'; choose one of: exact_fp32"),
+        (["--unit", "mx_dot", "--rule", "bogus"], "unknown rule 'bogus'; choose one of: block32_exact_fused"),
         (["--unit", "mx_dot", "--lanes", "33"], "unknown lanes '33'; choose one of: "),
         (["--unit", "mx_dot", "--config", "x"], "unknown config 'x'; choose one of: "),
         (["--dut", "no_such.toml"], "no_such.toml: cannot be read"),
@@ -165,13 +166,25 @@ def test_a_plain_run_is_of_every_unit_and_every_format():
     chosen = run.parse([]).chosen
     assert {each.description.name for each in chosen} == set(UNITS)
     assert all(selection.configuration.quick for selection in chosen)
-    for unit in UNITS.values():
-        run_by_default, described = (
-            {each.name for configuration in group for pair in configuration.pairs for each in (pair.a, pair.b)}
-            for group in ([each for each in unit.configurations if each.quick], unit.configurations)
+    run_by_default, described = (
+        {
+            (each.name, unit.operation.name in CONVERSIONS)
+            for unit, configuration in group
+            for each in _formats(configuration)
+        }
+        for group in (
+            [(each.description, each.configuration) for each in chosen],
+            [(unit, each) for unit in UNITS.values() for each in unit.configurations],
         )
-        # A tile is a grid of another unit, which has met every format.
-        assert run_by_default == described or unit.operation.name == "matmul_tile", unit.name
+    )
+    assert run_by_default == described
+
+
+CONVERSIONS = ("quantize", "dequantize")
+
+
+def _formats(configuration: Configuration) -> list[Operand]:
+    return [each for pair in configuration.pairs for each in (pair.a, pair.b)]
 
 
 def _as_option(word: str) -> tuple[str, str]:

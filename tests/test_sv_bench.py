@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -156,3 +157,8 @@ def test_the_file_list_is_enough_for_a_simulator(vectors, tmp_path):
     subprocess.run([*command, "-o", str(program)], cwd=rtl.ROOT, check=True)
     passed, output = sv_bench.play("icarus", program, vectors)
     assert passed, output
+
+
+def test_the_bench_has_every_parameter_of_the_unit():
+    bench = set(re.findall(r"^  parameter .*?(\w+) = ", sv_bench.BENCH.read_text(), re.M))
+    assert {each.name for each in rtl.read_module(rtl.source("mx_dot")).parameters} <= bench

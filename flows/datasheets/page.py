@@ -29,7 +29,7 @@ def pages(figures: Figures, sets: Sequence[ParameterSet]) -> dict[str, str]:
     described = described_units()
     if missing := sorted(described.keys() - drawn.keys()):
         raise DefinitionError(f"{diagram.FILE.name}: has no diagram of {missing[0]}")
-    units = {name: described.get(name, []) for name in drawn}
+    units = {name: described.get(name, []) for name in drawn if (rtl.RTL / f"{name}.sv").is_file()}
     for name, descriptions in units.items():
         diagram.check(drawn[name])
         measured = [each for each in sets if each.unit == name and each.synthesis]

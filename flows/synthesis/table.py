@@ -186,7 +186,8 @@ def _against_reference(figures: Figures, sets: Sequence[ParameterSet]) -> list[s
 
 def _find(figures: Figures, sets: Sequence[ParameterSet], title: str, format_: str, tools: str) -> Cell:
     for each in sets:
-        if (each.unit, each.title, each.shown.get("AFormat")) == ("mx_dot", title, format_):
+        formats = {each.shown.get("AFormat"), each.shown.get("BFormat")}
+        if (each.unit, each.title, formats) == ("mx_dot", title, {format_}):
             return figures.cell(each, "xc7", tools)
     return Cell(None)
 

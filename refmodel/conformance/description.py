@@ -247,7 +247,8 @@ class _Loader:
         clock = top.table("clock")
         clock_port = clock.text("port", expected="the name of the clock port")
         clock.finish()
-        self._maps = {key: self._map(top.table("maps"), key) for key in top.table("maps", optional=True).names()}
+        maps = top.table("maps", optional=True)
+        self._maps = {key: self._entries(maps.table(key)) for key in maps.names()}
         handshake_table = top.table("handshake")
         rules = self._rules(top.table("rules", optional=True))
         configurations = [each for table in top.tables("configurations") for each in self._configurations(table, rules)]
@@ -395,8 +396,10 @@ class _Loader:
             if given not in self._maps:
                 raise table.error(key, f"names no table of [maps]; there are: {', '.join(self._maps) or 'none'}")
             return self._maps[given]
-        inner = table.table(key)
-        return {name: _value(inner, name) for name in inner.names()}
+        return self._entries(table.table(key))
+
+    def _entries(self, table: Table) -> dict[str, Value]:
+        return {name: _value(table, name) for name in table.names()}
 
     def _ties(self, table: Table) -> dict[str, int]:
         return {port: table.integer(port, low=0, high=(1 << 63) - 1) for port in table.names()}
