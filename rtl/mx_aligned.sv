@@ -183,11 +183,11 @@ module mx_aligned #(
       $fatal(1, "mx_aligned: Chained is %0d; it must be 0 or 1.", Chained);
     end
     if (Depth < LowestDepth || Depth > HighestDepth) begin
-      $fatal(1, "mx_aligned: Depth is %0d; it must be %0d to %0d where a dot has %0s.", Depth,
-             LowestDepth, HighestDepth, (Chained != 0) ? "several groups" : "one group");
+      $fatal(1, "mx_aligned: Depth is %0d; with Chained %0d it must be from %0d to %0d.", Depth,
+             Chained, LowestDepth, HighestDepth);
     end
     if (ScaleApply < 0 || ScaleApply > 2) begin
-      $fatal(1, "mx_aligned: ScaleApply is %0d; it must be 0 (product exponent), 1 (group %s",
+      $fatal(1, "mx_aligned: ScaleApply is %0d; it must be 0 (product exponent), 1 (group %0s",
              ScaleApply, "exponent) or 2 (no scales).");
     end
     if (AlignBits < 1 || AlignBits > 45) begin
@@ -196,7 +196,7 @@ module mx_aligned #(
     if (ScaleApply != mx_pkg::ScaleGroupExponent) begin
       if (GroupSize < Lanes || GroupSize > mx_pkg::BlockSize || GroupSize != (1 << $clog2(GroupSize)))
       begin
-        $fatal(1, "mx_aligned: GroupSize is %0d; with products aligned it must be a power of two %s",
+        $fatal(1, "mx_aligned: GroupSize is %0d; with products aligned it must be a power of two %0s",
                GroupSize, "from Lanes to 32.");
       end
       if (Chained == 0 && GroupSize < mx_pkg::BlockSize) begin
@@ -240,7 +240,7 @@ module mx_aligned #(
     end
     if ((NanMagnitude >> NanMantissaBits) != (32'd1 << (NanBits - 1 - NanMantissaBits)) - 32'd1
         || (NanMagnitude & ((32'd1 << NanMantissaBits) - 32'd1)) == 32'd0) begin
-      $fatal(1, "mx_aligned: NanPattern is %h; its low %0d bits must be a NaN of ResultFormat.",
+      $fatal(1, "mx_aligned: NanPattern is 0x%h; its low %0d bits must be a NaN of ResultFormat.",
              NanPattern, NanBits);
     end
   end

@@ -60,11 +60,15 @@ module mx_aligned_buffer #(
     end else begin
       if (valid_i && ready_o) begin
         write_q <= write_q + 1'b1;
-        if (write_last) full_q[write_bank] <= 1'b1;
+        if (write_last) begin
+          full_q[write_bank] <= 1'b1;
+        end
       end
       if (valid_o && ready_i) begin
         read_q <= read_q + 1'b1;
-        if (read_last) full_q[read_bank] <= 1'b0;
+        if (read_last) begin
+          full_q[read_bank] <= 1'b0;
+        end
       end
     end
   end
@@ -77,8 +81,11 @@ module mx_aligned_buffer #(
 
   always_ff @(posedge clk_i) begin
     if (valid_i && ready_o && write_last) begin
-      if (write_bank) odd_group_q <= group_i;
-      else even_group_q <= group_i;
+      if (write_bank) begin
+        odd_group_q <= group_i;
+      end else begin
+        even_group_q <= group_i;
+      end
     end
   end
 

@@ -221,7 +221,9 @@ module mx_aligned_dot #(
       group_largest = beat_largest;
       if (!first_beat) begin
         group_flags = product_flags | flags_q;
-        if (largest_q > beat_largest) group_largest = largest_q;
+        if (largest_q > beat_largest) begin
+          group_largest = largest_q;
+        end
       end
     end
 

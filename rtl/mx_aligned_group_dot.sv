@@ -177,7 +177,7 @@ module mx_aligned_group_dot #(
     mx_adder_tree #(
       .Count(TreeLanes),
       .Width(TermBits + 1)
-    ) u_tree (
+    ) u_inner_tree (
       .terms_i   (products[t*TreeLanes*(TermBits+1) +: TreeLanes*(TermBits+1)]),
       .negative_i(product_negative[t*TreeLanes +: TreeLanes]),
       .sum_o     (tree_sums[t*TreeBits +: TreeBits]),
@@ -395,7 +395,9 @@ module mx_aligned_group_dot #(
       if (nonzero != '0 && ExponentBits'(block_exponent) > bound) begin
         bound = ExponentBits'(block_exponent);
       end
-      if (nonzero != '1) any_zero = 1'b1;
+      if (nonzero != '1) begin
+        any_zero = 1'b1;
+      end
     end
     if (HasExpFloor != 0 && any_zero && bound < $signed(ExponentBits'(ExpFloor))) begin
       bound = ExponentBits'(ExpFloor);
