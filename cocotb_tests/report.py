@@ -11,7 +11,7 @@ from rich.table import Table
 from cocotb_tests.jobs import Outcome
 
 _MAX_SHOWN = 5  # mismatch numbers listed behind the count
-_LOG_COLUMNS = 140
+_LOG_COLUMNS = 160
 
 
 def make_console() -> Console:

@@ -11,6 +11,8 @@
 //   1           block32_fp32_add     the block's sum to Float32, its sum    -0 if both are -0
 //                                    with c to Float32, to ResultFormat
 //   2           block32_exact_fused  one, as 0                              -0 if c and all products are
+//   3           align and truncate   see mx_aligned: the largest exponent and AlignBits below it are kept;
+//               (nv_mxf8f6f4, ...)   its parameters, Depth, latency, special values and zeros are there
 //
 // Special values, first match first:
 //   scale 0xFF, NaN element, NaN c, Inf * 0, infinities of both signs    NaN: 0x7FC00000 of Float32,
@@ -49,7 +51,18 @@ module mx_dot #(
   parameter int Accumulate = 0,
   parameter int ResultFormat = 8,  // number format id of mx_pkg
   parameter int Lanes = 32,
-  parameter int Depth = 3
+  parameter int Depth = 3,
+  // With Accumulate 3, fields of the model's rules: see mx_aligned.
+  parameter int AlignBits = 25,
+  parameter int GroupSize = 32,
+  parameter int InnerGroup = 16,
+  parameter int AccInAlign = 1,
+  parameter int HasExpFloor = 1,
+  parameter int ExpFloor = -133,
+  parameter int ScaleApply = 0,
+  parameter int AccFormat = 8,
+  parameter int AccRound = 1,
+  parameter logic [31:0] NanPattern = 32'h7FC0_0000
 ) (
   input  logic                                            clk_i,
   input  logic                                            rst_ni,
@@ -69,173 +82,213 @@ module mx_dot #(
   output logic [mx_pkg::number_bits(ResultFormat)-1:0]    result_o
 );
 
-  localparam int SumBits = mx_pkg::sum_bits(AFormat, BFormat);
-  localparam int GridExponent = mx_pkg::grid_exponent(AFormat, BFormat);
-  localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
+  if (Accumulate == mx_pkg::AccumulateAligned) begin : gen_aligned
 
-  // Registers at the cuts, see the table above.
-  localparam int CutLanes = (Depth >= 4) ? 1 : 0;
-  localparam int CutGroups = (Depth == 3 || Depth == 6) ? 1 : 0;
-  localparam int CutSum = (Depth == 2 || Depth >= 4) ? 1 : 0;
-  localparam int CutTotal = (Depth >= 3) ? 1 : 0;
-  localparam int CutNormalised = (Depth >= 5) ? 1 : 0;
-  localparam int CutResult = (Depth >= 1) ? 1 : 0;
-
-  ////////////////////////////
-  // Exact sum, cuts 1 to 3 //
-  ////////////////////////////
-
-  logic                         sum_valid, sum_ready;
-  logic [SumBits:0]             sum;
-  logic                         sum_negative;
-  logic [mx_pkg::ScaleBits:0]   scale_sum;
-  logic                         products_are_nan, products_are_inf, inf_negative, all_negative;
-  logic [31:0]                  c;
-
-  mx_block_sum #(
-    .AFormat  (AFormat),
-    .BFormat  (BFormat),
-    .Lanes    (Lanes),
-    .TagBits  (32),
-    .CutLanes (CutLanes),
-    .CutGroups(CutGroups),
-    .CutSum   (CutSum)
-  ) u_sum (
-    .clk_i,
-    .rst_ni,
-    .valid_i,
-    .ready_o,
-    .a_elements_i,
-    .a_scale_i,
-    .b_elements_i,
-    .b_scale_i,
-    .tag_i         (c_i),
-    .valid_o       (sum_valid),
-    .ready_i       (sum_ready),
-    .sum_o         (sum),
-    .negative_o    (sum_negative),
-    .scale_sum_o   (scale_sum),
-    .is_nan_o      (products_are_nan),
-    .is_inf_o      (products_are_inf),
-    .inf_negative_o(inf_negative),
-    .all_negative_o(all_negative),
-    .tag_o         (c)
-  );
-
-  ///////////////////////////////
-  // Sum with c, cuts 4 and 5 //
-  ///////////////////////////////
-
-  logic                  result_valid, result_ready;
-  logic [ResultBits-1:0] result;
-
-  if (Accumulate == mx_pkg::AccumulateBlockAdd) begin : gen_add
-
-    logic        block_valid, block_ready;
-    logic [31:0] block, block_c, total;
-
-    mx_fused_round #(
-      .SumBits      (SumBits),
-      .GridExponent (GridExponent),
-      .ResultFormat (mx_pkg::Fp32),
-      .TagBits      (32),
-      .CutTotal     (CutTotal),
-      .CutNormalised(0)
-    ) u_round (
+    mx_aligned #(
+      .AFormat     (AFormat),
+      .BFormat     (BFormat),
+      .ResultFormat(ResultFormat),
+      .Lanes       (Lanes),
+      .Depth       (Depth),
+      .Chained     ((GroupSize < mx_pkg::BlockSize) ? 1 : 0),
+      .AlignBits   (AlignBits),
+      .GroupSize   (GroupSize),
+      .InnerGroup  (InnerGroup),
+      .AccInAlign  (AccInAlign),
+      .HasExpFloor (HasExpFloor),
+      .ExpFloor    (ExpFloor),
+      .ScaleApply  (ScaleApply),
+      .AccFormat   (AccFormat),
+      .AccRound    (AccRound),
+      .NanPattern  (NanPattern)
+    ) u_aligned (
       .clk_i,
       .rst_ni,
-      .valid_i       (sum_valid),
-      .ready_o       (sum_ready),
-      .sum_i         (sum),
-      .negative_i    (sum_negative),
-      .scale_sum_i   (scale_sum),
-      .is_nan_i      (products_are_nan),
-      .is_inf_i      (products_are_inf),
-      .inf_negative_i(inf_negative),
-      .all_negative_i(all_negative),
-      .c_i           (32'd0),
-      .tag_i         (c),
-      .valid_o       (block_valid),
-      .ready_i       (block_ready),
-      .result_o      (block),
-      .tag_o         (block_c)
+      .valid_i,
+      .ready_o,
+      .first_i(1'b1),
+      .last_i (1'b1),
+      .a_elements_i,
+      .a_scale_i,
+      .b_elements_i,
+      .b_scale_i,
+      .c_i,
+      .valid_o,
+      .ready_i,
+      .result_o
     );
 
-    logic [31:0] added_block, added_c;
+  end else begin : gen_exact_sums
+
+    localparam int SumBits = mx_pkg::sum_bits(AFormat, BFormat);
+    localparam int GridExponent = mx_pkg::grid_exponent(AFormat, BFormat);
+    localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
+
+    // Registers at the cuts, see the table above.
+    localparam int CutLanes = (Depth >= 4) ? 1 : 0;
+    localparam int CutGroups = (Depth == 3 || Depth == 6) ? 1 : 0;
+    localparam int CutSum = (Depth == 2 || Depth >= 4) ? 1 : 0;
+    localparam int CutTotal = (Depth >= 3) ? 1 : 0;
+    localparam int CutNormalised = (Depth >= 5) ? 1 : 0;
+    localparam int CutResult = (Depth >= 1) ? 1 : 0;
+
+    ////////////////////////////
+    // Exact sum, cuts 1 to 3 //
+    ////////////////////////////
+
+    logic                         sum_valid, sum_ready;
+    logic [SumBits:0]             sum;
+    logic                         sum_negative;
+    logic [mx_pkg::ScaleBits:0]   scale_sum;
+    logic                         products_are_nan, products_are_inf, inf_negative, all_negative;
+    logic [31:0]                  c;
+
+    mx_block_sum #(
+      .AFormat  (AFormat),
+      .BFormat  (BFormat),
+      .Lanes    (Lanes),
+      .TagBits  (32),
+      .CutLanes (CutLanes),
+      .CutGroups(CutGroups),
+      .CutSum   (CutSum)
+    ) u_sum (
+      .clk_i,
+      .rst_ni,
+      .valid_i,
+      .ready_o,
+      .a_elements_i,
+      .a_scale_i,
+      .b_elements_i,
+      .b_scale_i,
+      .tag_i         (c_i),
+      .valid_o       (sum_valid),
+      .ready_i       (sum_ready),
+      .sum_o         (sum),
+      .negative_o    (sum_negative),
+      .scale_sum_o   (scale_sum),
+      .is_nan_o      (products_are_nan),
+      .is_inf_o      (products_are_inf),
+      .inf_negative_o(inf_negative),
+      .all_negative_o(all_negative),
+      .tag_o         (c)
+    );
+
+    ///////////////////////////////
+    // Sum with c, cuts 4 and 5 //
+    ///////////////////////////////
+
+    logic                  result_valid, result_ready;
+    logic [ResultBits-1:0] result;
+
+    if (Accumulate == mx_pkg::AccumulateBlockAdd) begin : gen_add
+
+      logic        block_valid, block_ready;
+      logic [31:0] block, block_c, total;
+
+      mx_fused_round #(
+        .SumBits      (SumBits),
+        .GridExponent (GridExponent),
+        .ResultFormat (mx_pkg::Fp32),
+        .TagBits      (32),
+        .CutTotal     (CutTotal),
+        .CutNormalised(0)
+      ) u_round (
+        .clk_i,
+        .rst_ni,
+        .valid_i       (sum_valid),
+        .ready_o       (sum_ready),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .all_negative_i(all_negative),
+        .c_i           (32'd0),
+        .tag_i         (c),
+        .valid_o       (block_valid),
+        .ready_i       (block_ready),
+        .result_o      (block),
+        .tag_o         (block_c)
+      );
+
+      logic [31:0] added_block, added_c;
+
+      mx_pipe_stage #(
+        .Width (64),
+        .Bypass(1 - CutNormalised)
+      ) u_cut_rounded (
+        .clk_i,
+        .rst_ni,
+        .valid_i(block_valid),
+        .ready_o(block_ready),
+        .data_i ({block, block_c}),
+        .valid_o(result_valid),
+        .ready_i(result_ready),
+        .data_o ({added_block, added_c})
+      );
+
+      mx_fp32_add u_add (
+        .a_i     (added_c),
+        .b_i     (added_block),
+        .result_o(total)
+      );
+
+      mx_narrow #(
+        .ResultFormat(ResultFormat)
+      ) u_narrow (
+        .value_i (total),
+        .result_o(result)
+      );
+
+    end else begin : gen_fused
+
+      logic unused_tag;
+
+      mx_fused_round #(
+        .SumBits      (SumBits),
+        .GridExponent (GridExponent),
+        .ResultFormat (ResultFormat),
+        .IeeeZero     ((Accumulate == mx_pkg::AccumulateBlockFused) ? 1 : 0),
+        .CutTotal     (CutTotal),
+        .CutNormalised(CutNormalised)
+      ) u_round (
+        .clk_i,
+        .rst_ni,
+        .valid_i       (sum_valid),
+        .ready_o       (sum_ready),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .all_negative_i(all_negative),
+        .c_i           (c),
+        .tag_i         (1'b0),
+        .valid_o       (result_valid),
+        .ready_i       (result_ready),
+        .result_o      (result),
+        .tag_o         (unused_tag)
+      );
+
+    end
 
     mx_pipe_stage #(
-      .Width (64),
-      .Bypass(1 - CutNormalised)
-    ) u_cut_rounded (
+      .Width (ResultBits),
+      .Bypass(1 - CutResult)
+    ) u_cut_result (
       .clk_i,
       .rst_ni,
-      .valid_i(block_valid),
-      .ready_o(block_ready),
-      .data_i ({block, block_c}),
-      .valid_o(result_valid),
-      .ready_i(result_ready),
-      .data_o ({added_block, added_c})
-    );
-
-    mx_fp32_add u_add (
-      .a_i     (added_c),
-      .b_i     (added_block),
-      .result_o(total)
-    );
-
-    mx_narrow #(
-      .ResultFormat(ResultFormat)
-    ) u_narrow (
-      .value_i (total),
-      .result_o(result)
-    );
-
-  end else begin : gen_fused
-
-    logic unused_tag;
-
-    mx_fused_round #(
-      .SumBits      (SumBits),
-      .GridExponent (GridExponent),
-      .ResultFormat (ResultFormat),
-      .IeeeZero     ((Accumulate == mx_pkg::AccumulateBlockFused) ? 1 : 0),
-      .CutTotal     (CutTotal),
-      .CutNormalised(CutNormalised)
-    ) u_round (
-      .clk_i,
-      .rst_ni,
-      .valid_i       (sum_valid),
-      .ready_o       (sum_ready),
-      .sum_i         (sum),
-      .negative_i    (sum_negative),
-      .scale_sum_i   (scale_sum),
-      .is_nan_i      (products_are_nan),
-      .is_inf_i      (products_are_inf),
-      .inf_negative_i(inf_negative),
-      .all_negative_i(all_negative),
-      .c_i           (c),
-      .tag_i         (1'b0),
-      .valid_o       (result_valid),
-      .ready_i       (result_ready),
-      .result_o      (result),
-      .tag_o         (unused_tag)
+      .valid_i(result_valid),
+      .ready_o(result_ready),
+      .data_i (result),
+      .valid_o,
+      .ready_i,
+      .data_o (result_o)
     );
 
   end
-
-  mx_pipe_stage #(
-    .Width (ResultBits),
-    .Bypass(1 - CutResult)
-  ) u_cut_result (
-    .clk_i,
-    .rst_ni,
-    .valid_i(result_valid),
-    .ready_o(result_ready),
-    .data_i (result),
-    .valid_o,
-    .ready_i,
-    .data_o (result_o)
-  );
 
 `ifndef SYNTHESIS
   initial begin
@@ -245,9 +298,9 @@ module mx_dot #(
     if (BFormat < 0 || BFormat >= mx_pkg::FormatCount) begin
       $fatal(1, "mx_dot: BFormat is %0d; it must be an element format id of mx_pkg, 0 to 5.", BFormat);
     end
-    if (Accumulate < mx_pkg::AccumulateExact || Accumulate > mx_pkg::AccumulateBlockFused) begin
-      $fatal(1, "mx_dot: Accumulate is %0d; it must be 0 (exact), 1 (block add) or 2 (block fused).",
-             Accumulate);
+    if (Accumulate < mx_pkg::AccumulateExact || Accumulate > mx_pkg::AccumulateAligned) begin
+      $fatal(1, "mx_dot: Accumulate is %0d; it must be 0 (exact), 1 (block add), 2 (block %0s",
+             Accumulate, "fused) or 3 (aligned).");
     end
     if (ResultFormat < mx_pkg::Fp32 || ResultFormat > mx_pkg::Fp16) begin
       $fatal(1, "mx_dot: ResultFormat is %0d; it must be 8 (Float32), 9 (BF16) or 10 (FP16).",

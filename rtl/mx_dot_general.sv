@@ -17,6 +17,8 @@
 //   2           block32_exact_fused  each block's sum with the running      -0 if running value and
 //                                    value, once, to Float32; the last to   all products are
 //                                    ResultFormat
+//   3           align and truncate   see mx_aligned: the largest exponent and AlignBits below it are kept;
+//               (nv_mxf8f6f4, ...)   its parameters, Depth, latency, special values and zeros are there
 //
 // Special values, first match first:
 //   scale 0xFF, NaN element, NaN c, Inf * 0, infinities of both signs    NaN: 0x7FC00000 of Float32,
@@ -58,7 +60,18 @@ module mx_dot_general #(
   parameter int ResultFormat = 8,  // number format id of mx_pkg
   parameter int Lanes = 32,
   parameter int Depth = 4,
-  parameter int CapacityBits = 16
+  parameter int CapacityBits = 16,
+  // With Accumulate 3, fields of the model's rules: see mx_aligned.
+  parameter int AlignBits = 25,
+  parameter int GroupSize = 32,
+  parameter int InnerGroup = 16,
+  parameter int AccInAlign = 1,
+  parameter int HasExpFloor = 1,
+  parameter int ExpFloor = -133,
+  parameter int ScaleApply = 0,
+  parameter int AccFormat = 8,
+  parameter int AccRound = 1,
+  parameter logic [31:0] NanPattern = 32'h7FC0_0000
 ) (
   input  logic                                            clk_i,
   input  logic                                            rst_ni,
@@ -80,202 +93,242 @@ module mx_dot_general #(
   output logic [mx_pkg::number_bits(ResultFormat)-1:0]    result_o
 );
 
-  localparam int SumBits = mx_pkg::sum_bits(AFormat, BFormat);
-  localparam int GridExponent = mx_pkg::grid_exponent(AFormat, BFormat);
-  localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
+  if (Accumulate == mx_pkg::AccumulateAligned) begin : gen_aligned
 
-  // Registers at the cuts, see the table above.
-  localparam int IsFused = (Accumulate == mx_pkg::AccumulateBlockFused) ? 1 : 0;
-  localparam int CutLanes = (Depth >= 4 || (Depth == 3 && IsFused != 0)) ? 1 : 0;
-  localparam int CutGroups = (Depth == 6 || (Depth >= 4 && IsFused != 0)) ? 1 : 0;
-  localparam int CutSum = (Depth >= 2) ? 1 : 0;
-  localparam int CutTotal = (Depth >= 3) ? 1 : 0;
-  localparam int CutNormalised = (Depth >= 5) ? 1 : 0;
-  localparam int CutResult = (Depth >= ((IsFused != 0) ? 5 : 3)) ? 1 : 0;
-
-  ////////////////////////////
-  // Exact sum, cuts 1 to 3 //
-  ////////////////////////////
-
-  logic                       sum_valid, sum_ready;
-  logic [SumBits:0]           sum;
-  logic                       sum_negative;
-  logic [mx_pkg::ScaleBits:0] scale_sum;
-  logic                       products_are_nan, products_are_inf, inf_negative, all_negative;
-  logic                       sum_first, sum_last;
-  logic [31:0]                sum_c;
-
-  mx_block_sum #(
-    .AFormat  (AFormat),
-    .BFormat  (BFormat),
-    .Lanes    (Lanes),
-    .TagBits  (34),
-    .CutLanes (CutLanes),
-    .CutGroups(CutGroups),
-    .CutSum   (CutSum)
-  ) u_sum (
-    .clk_i,
-    .rst_ni,
-    .valid_i,
-    .ready_o,
-    .a_elements_i,
-    .a_scale_i,
-    .b_elements_i,
-    .b_scale_i,
-    .tag_i         ({first_i, last_i, c_i}),
-    .valid_o       (sum_valid),
-    .ready_i       (sum_ready),
-    .sum_o         (sum),
-    .negative_o    (sum_negative),
-    .scale_sum_o   (scale_sum),
-    .is_nan_o      (products_are_nan),
-    .is_inf_o      (products_are_inf),
-    .inf_negative_o(inf_negative),
-    .all_negative_o(all_negative),
-    .tag_o         ({sum_first, sum_last, sum_c})
-  );
-
-  if (Accumulate == mx_pkg::AccumulateExact) begin : gen_exact
-
-    //////////////////////
-    // Accumulate, once //
-    //////////////////////
-
-    localparam int TotalBits = SumBits + 508 + CapacityBits;
-    localparam int PartBits = mx_pkg::rounding_bits(ResultFormat);
-    localparam logic [31:0] Nan = mx_pkg::number_nan(ResultFormat);
-    localparam logic [31:0] Inf = mx_pkg::number_inf(ResultFormat);
-
-    logic                 total_valid, total_ready;
-    logic [TotalBits:0]   total;
-    logic                 total_negative, is_nan, is_inf, total_inf_negative;
-    logic                 increment, unused_all_negative;
-    logic [TotalBits-1:0] magnitude;
-    logic [PartBits-1:0]  parts, rounded_parts;
-
-    assign unused_all_negative = all_negative;
-
-    mx_exact_accumulate #(
-      .SumBits     (SumBits),
-      .GridExponent(GridExponent),
-      .CapacityBits(CapacityBits)
-    ) u_accumulate (
+    mx_aligned #(
+      .AFormat     (AFormat),
+      .BFormat     (BFormat),
+      .ResultFormat(ResultFormat),
+      .Lanes       (Lanes),
+      .Depth       (Depth),
+      .Chained     (1),
+      .AlignBits   (AlignBits),
+      .GroupSize   (GroupSize),
+      .InnerGroup  (InnerGroup),
+      .AccInAlign  (AccInAlign),
+      .HasExpFloor (HasExpFloor),
+      .ExpFloor    (ExpFloor),
+      .ScaleApply  (ScaleApply),
+      .AccFormat   (AccFormat),
+      .AccRound    (AccRound),
+      .NanPattern  (NanPattern)
+    ) u_aligned (
       .clk_i,
       .rst_ni,
-      .valid_i       (sum_valid),
-      .ready_o       (sum_ready),
-      .first_i       (sum_first),
-      .last_i        (sum_last),
-      .sum_i         (sum),
-      .negative_i    (sum_negative),
-      .scale_sum_i   (scale_sum),
-      .is_nan_i      (products_are_nan),
-      .is_inf_i      (products_are_inf),
-      .inf_negative_i(inf_negative),
-      .c_i           (sum_c),
-      .valid_o       (total_valid),
-      .ready_i       (total_ready),
-      .total_o       (total),
-      .negative_o    (total_negative),
-      .is_nan_o      (is_nan),
-      .is_inf_o      (is_inf),
-      .inf_negative_o(total_inf_negative)
-    );
-
-    assign increment = total[TotalBits];
-    assign magnitude = total[TotalBits-1:0] ^ {TotalBits{increment}};
-
-    mx_round_normalise #(
-      .Width         (TotalBits),
-      .ExponentBits  (2),
-      .Result        (ResultFormat),
-      .ExponentOffset(GridExponent),
-      .LowestExponent(GridExponent)
-    ) u_normalise (
-      .magnitude_i   (magnitude),
-      .increment_i   (increment),
-      .lsb_exponent_i(2'sd0),
-      .parts_o       (parts)
-    );
-
-    logic                  rounded_valid, rounded_ready;
-    logic                  rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_sign;
-    logic                  is_zero, result_sign, unused_overflow;
-    logic [ResultBits-1:0] rounded, result;
-
-    mx_pipe_stage #(
-      .Width (4 + PartBits),
-      .Bypass(1 - CutNormalised)
-    ) u_cut_normalised (
-      .clk_i,
-      .rst_ni,
-      .valid_i(total_valid),
-      .ready_o(total_ready),
-      .data_i ({is_nan, is_inf, total_inf_negative, total_negative ^ increment, parts}),
-      .valid_o(rounded_valid),
-      .ready_i(rounded_ready),
-      .data_o ({rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_sign, rounded_parts})
-    );
-
-    mx_round_result #(
-      .Result(ResultFormat),
-      .Mode  (mx_pkg::NearestEven)
-    ) u_round (
-      .sign_i    (result_sign),
-      .parts_i   (rounded_parts),
-      .result_o  (rounded),
-      .is_zero_o (is_zero),
-      .overflow_o(unused_overflow)
-    );
-
-    assign result_sign = rounded_is_inf ? rounded_inf_negative : !is_zero && rounded_sign;
-    assign result      = rounded_is_nan ? Nan[ResultBits-1:0]
-        : {rounded[ResultBits-1],
-           rounded_is_inf ? Inf[ResultBits-2:0] : rounded[ResultBits-2:0]};
-
-    mx_pipe_stage #(
-      .Width (ResultBits),
-      .Bypass(1 - CutResult)
-    ) u_cut_result (
-      .clk_i,
-      .rst_ni,
-      .valid_i(rounded_valid),
-      .ready_o(rounded_ready),
-      .data_i (result),
-      .valid_o,
-      .ready_i,
-      .data_o (result_o)
-    );
-
-  end else begin : gen_running
-
-    mx_block_accumulate #(
-      .SumBits      (SumBits),
-      .GridExponent (GridExponent),
-      .Accumulate   (Accumulate),
-      .ResultFormat (ResultFormat),
-      .CutTotal     (CutTotal),
-      .CutNormalised(CutNormalised),
-      .CutResult    (CutResult)
-    ) u_accumulate (
-      .clk_i,
-      .rst_ni,
-      .valid_i       (sum_valid),
-      .ready_o       (sum_ready),
-      .first_i       (sum_first),
-      .last_i        (sum_last),
-      .sum_i         (sum),
-      .negative_i    (sum_negative),
-      .scale_sum_i   (scale_sum),
-      .is_nan_i      (products_are_nan),
-      .is_inf_i      (products_are_inf),
-      .inf_negative_i(inf_negative),
-      .all_negative_i(all_negative),
-      .c_i           (sum_c),
+      .valid_i,
+      .ready_o,
+      .first_i,
+      .last_i,
+      .a_elements_i,
+      .a_scale_i,
+      .b_elements_i,
+      .b_scale_i,
+      .c_i,
       .valid_o,
       .ready_i,
       .result_o
     );
+
+  end else begin : gen_exact_sums
+
+    localparam int SumBits = mx_pkg::sum_bits(AFormat, BFormat);
+    localparam int GridExponent = mx_pkg::grid_exponent(AFormat, BFormat);
+    localparam int ResultBits = mx_pkg::number_bits(ResultFormat);
+
+    // Registers at the cuts, see the table above.
+    localparam int IsFused = (Accumulate == mx_pkg::AccumulateBlockFused) ? 1 : 0;
+    localparam int CutLanes = (Depth >= 4 || (Depth == 3 && IsFused != 0)) ? 1 : 0;
+    localparam int CutGroups = (Depth == 6 || (Depth >= 4 && IsFused != 0)) ? 1 : 0;
+    localparam int CutSum = (Depth >= 2) ? 1 : 0;
+    localparam int CutTotal = (Depth >= 3) ? 1 : 0;
+    localparam int CutNormalised = (Depth >= 5) ? 1 : 0;
+    localparam int CutResult = (Depth >= ((IsFused != 0) ? 5 : 3)) ? 1 : 0;
+
+    ////////////////////////////
+    // Exact sum, cuts 1 to 3 //
+    ////////////////////////////
+
+    logic                       sum_valid, sum_ready;
+    logic [SumBits:0]           sum;
+    logic                       sum_negative;
+    logic [mx_pkg::ScaleBits:0] scale_sum;
+    logic                       products_are_nan, products_are_inf, inf_negative, all_negative;
+    logic                       sum_first, sum_last;
+    logic [31:0]                sum_c;
+
+    mx_block_sum #(
+      .AFormat  (AFormat),
+      .BFormat  (BFormat),
+      .Lanes    (Lanes),
+      .TagBits  (34),
+      .CutLanes (CutLanes),
+      .CutGroups(CutGroups),
+      .CutSum   (CutSum)
+    ) u_sum (
+      .clk_i,
+      .rst_ni,
+      .valid_i,
+      .ready_o,
+      .a_elements_i,
+      .a_scale_i,
+      .b_elements_i,
+      .b_scale_i,
+      .tag_i         ({first_i, last_i, c_i}),
+      .valid_o       (sum_valid),
+      .ready_i       (sum_ready),
+      .sum_o         (sum),
+      .negative_o    (sum_negative),
+      .scale_sum_o   (scale_sum),
+      .is_nan_o      (products_are_nan),
+      .is_inf_o      (products_are_inf),
+      .inf_negative_o(inf_negative),
+      .all_negative_o(all_negative),
+      .tag_o         ({sum_first, sum_last, sum_c})
+    );
+
+    if (Accumulate == mx_pkg::AccumulateExact) begin : gen_exact
+
+      //////////////////////
+      // Accumulate, once //
+      //////////////////////
+
+      localparam int TotalBits = SumBits + 508 + CapacityBits;
+      localparam int PartBits = mx_pkg::rounding_bits(ResultFormat);
+      localparam logic [31:0] Nan = mx_pkg::number_nan(ResultFormat);
+      localparam logic [31:0] Inf = mx_pkg::number_inf(ResultFormat);
+
+      logic                 total_valid, total_ready;
+      logic [TotalBits:0]   total;
+      logic                 total_negative, is_nan, is_inf, total_inf_negative;
+      logic                 increment, unused_all_negative;
+      logic [TotalBits-1:0] magnitude;
+      logic [PartBits-1:0]  parts, rounded_parts;
+
+      assign unused_all_negative = all_negative;
+
+      mx_exact_accumulate #(
+        .SumBits     (SumBits),
+        .GridExponent(GridExponent),
+        .CapacityBits(CapacityBits)
+      ) u_accumulate (
+        .clk_i,
+        .rst_ni,
+        .valid_i       (sum_valid),
+        .ready_o       (sum_ready),
+        .first_i       (sum_first),
+        .last_i        (sum_last),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .c_i           (sum_c),
+        .valid_o       (total_valid),
+        .ready_i       (total_ready),
+        .total_o       (total),
+        .negative_o    (total_negative),
+        .is_nan_o      (is_nan),
+        .is_inf_o      (is_inf),
+        .inf_negative_o(total_inf_negative)
+      );
+
+      assign increment = total[TotalBits];
+      assign magnitude = total[TotalBits-1:0] ^ {TotalBits{increment}};
+
+      mx_round_normalise #(
+        .Width         (TotalBits),
+        .ExponentBits  (2),
+        .Result        (ResultFormat),
+        .ExponentOffset(GridExponent),
+        .LowestExponent(GridExponent)
+      ) u_normalise (
+        .magnitude_i   (magnitude),
+        .increment_i   (increment),
+        .lsb_exponent_i(2'sd0),
+        .parts_o       (parts)
+      );
+
+      logic                  rounded_valid, rounded_ready;
+      logic                  rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_sign;
+      logic                  is_zero, result_sign, unused_overflow;
+      logic [ResultBits-1:0] rounded, result;
+
+      mx_pipe_stage #(
+        .Width (4 + PartBits),
+        .Bypass(1 - CutNormalised)
+      ) u_cut_normalised (
+        .clk_i,
+        .rst_ni,
+        .valid_i(total_valid),
+        .ready_o(total_ready),
+        .data_i ({is_nan, is_inf, total_inf_negative, total_negative ^ increment, parts}),
+        .valid_o(rounded_valid),
+        .ready_i(rounded_ready),
+        .data_o ({rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_sign, rounded_parts})
+      );
+
+      mx_round_result #(
+        .Result(ResultFormat),
+        .Mode  (mx_pkg::NearestEven)
+      ) u_round (
+        .sign_i    (result_sign),
+        .parts_i   (rounded_parts),
+        .result_o  (rounded),
+        .is_zero_o (is_zero),
+        .overflow_o(unused_overflow)
+      );
+
+      assign result_sign = rounded_is_inf ? rounded_inf_negative : !is_zero && rounded_sign;
+      assign result      = rounded_is_nan ? Nan[ResultBits-1:0]
+          : {rounded[ResultBits-1],
+             rounded_is_inf ? Inf[ResultBits-2:0] : rounded[ResultBits-2:0]};
+
+      mx_pipe_stage #(
+        .Width (ResultBits),
+        .Bypass(1 - CutResult)
+      ) u_cut_result (
+        .clk_i,
+        .rst_ni,
+        .valid_i(rounded_valid),
+        .ready_o(rounded_ready),
+        .data_i (result),
+        .valid_o,
+        .ready_i,
+        .data_o (result_o)
+      );
+
+    end else begin : gen_running
+
+      mx_block_accumulate #(
+        .SumBits      (SumBits),
+        .GridExponent (GridExponent),
+        .Accumulate   (Accumulate),
+        .ResultFormat (ResultFormat),
+        .CutTotal     (CutTotal),
+        .CutNormalised(CutNormalised),
+        .CutResult    (CutResult)
+      ) u_accumulate (
+        .clk_i,
+        .rst_ni,
+        .valid_i       (sum_valid),
+        .ready_o       (sum_ready),
+        .first_i       (sum_first),
+        .last_i        (sum_last),
+        .sum_i         (sum),
+        .negative_i    (sum_negative),
+        .scale_sum_i   (scale_sum),
+        .is_nan_i      (products_are_nan),
+        .is_inf_i      (products_are_inf),
+        .inf_negative_i(inf_negative),
+        .all_negative_i(all_negative),
+        .c_i           (sum_c),
+        .valid_o,
+        .ready_i,
+        .result_o
+      );
+
+    end
 
   end
 
@@ -289,9 +342,9 @@ module mx_dot_general #(
       $fatal(1, "mx_dot_general: BFormat is %0d; it must be an element format id of mx_pkg, 0 to 5.",
              BFormat);
     end
-    if (Accumulate < mx_pkg::AccumulateExact || Accumulate > mx_pkg::AccumulateBlockFused) begin
-      $fatal(1, "mx_dot_general: Accumulate is %0d; it must be 0 (exact), 1 (block add) or 2 (block fused).",
-             Accumulate);
+    if (Accumulate < mx_pkg::AccumulateExact || Accumulate > mx_pkg::AccumulateAligned) begin
+      $fatal(1, "mx_dot_general: Accumulate is %0d; it must be 0 (exact), 1 (block add), 2 (block %0s",
+             Accumulate, "fused) or 3 (aligned).");
     end
     if (ResultFormat < mx_pkg::Fp32 || ResultFormat > mx_pkg::Fp16) begin
       $fatal(1, "mx_dot_general: ResultFormat is %0d; it must be 8 (Float32), 9 (BF16) or 10 (FP16).",

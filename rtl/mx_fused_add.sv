@@ -5,8 +5,8 @@
 //
 // but for bits below, jammed into bit 0, that cannot change how it rounds to Float32 or a narrower
 // format. exponent_o is the field of the exponent of bit fused_bits - 2, and never below 1: nothing
-// here lies below the smallest normal number that would have to be shifted right again. is_zero_o
-// is not needed: the magnitude and increment are zero only for an exact zero.
+// here lies below the smallest normal number that would have to be shifted right again. magnitude_o
+// and increment_o are zero only for an exact zero.
 //
 // The number with the larger exponent, of the sum that of its top bit whatever it holds, is the
 // anchor and stays; the other is shifted right. A zero sum is never the anchor. The shifted one is
@@ -44,14 +44,18 @@ module mx_fused_add #(
   localparam int WindowBits = SumBits + Guard + 1;  // signed
   localparam int ExponentBits = mx_pkg::ExponentBits + 1;
   localparam int DistanceBits = $clog2(WindowBits + 1);
+  // Exponent field of the sum's top bit where scale_sum_i is 0, and the 1 of the complement of c_field.
+  localparam logic [ExponentBits-1:0] FieldOffset =
+      ExponentBits'(GridExponent + SumBits - 1 + 127 + 1);
 
-  ////////////////////////
+  /////////////////////////
   // Which is the anchor //
-  ////////////////////////
+  /////////////////////////
 
   logic                           c_is_normal;
   logic [23:0]                    c_significand;
-  logic signed [ExponentBits-1:0] c_field, sum_field, difference;
+  logic signed [ExponentBits-1:0] c_field;
+  logic [ExponentBits-1:0]        scale_sum, not_c_field, half_sums, carries, difference;
   logic                           c_is_anchor;
   logic [ExponentBits-2:0]        distance;
   logic [DistanceBits-1:0]        limited;
@@ -59,11 +63,25 @@ module mx_fused_add #(
   assign c_is_normal   = c_i[30:23] != 8'd0;
   assign c_significand = {c_is_normal, c_i[22:0]};
   assign c_field       = ExponentBits'({c_i[30:24], c_i[23] || !c_is_normal});
-  // Exponent field of the sum's top bit.
-  assign sum_field     = ExponentBits'(scale_sum_i) + ExponentBits'(GridExponent + SumBits - 1 + 127);
-  assign difference    = sum_field - c_field;
+
+  // Exponent field of the sum's top bit less that of c: three terms, one of them constant, reduced to
+  // two and added by one carry chain.
+  assign scale_sum   = ExponentBits'(scale_sum_i);
+  assign not_c_field = ~c_field;
+  assign half_sums   = scale_sum ^ not_c_field ^ FieldOffset;
+  assign carries     = (scale_sum & not_c_field) | (FieldOffset & (scale_sum ^ not_c_field));
+
+  mx_add #(
+    .Width(ExponentBits)
+  ) u_difference (
+    .a_i    (carries << 1),
+    .b_i    (half_sums),
+    .carry_i(1'b0),
+    .sum_o  (difference)
+  );
+
   assign c_is_anchor   = difference[ExponentBits-1] || sum_i == '0;
-  assign exponent_o    = c_field + (c_is_anchor ? '0 : difference);
+  assign exponent_o    = c_field + $signed(c_is_anchor ? {ExponentBits{1'b0}} : difference);
 
   // The complement of a negative difference is one less than its magnitude: the sum starts one place
   // lower for it. Beyond the window every distance is as good as the largest.
@@ -78,6 +96,7 @@ module mx_fused_add #(
   logic [WindowBits-1:0] c_placed, sum_placed, shifted, aligned;
   logic                  subtract;
   logic [WindowBits:0]   anchor, addend, total;
+  logic                  unused_zero;
 
   assign c_placed   = WindowBits'(c_significand) << (WindowBits - 25);
   assign sum_placed = {sum_i, {Guard{1'b0}}};
@@ -95,17 +114,25 @@ module mx_fused_add #(
 
   assign subtract = negative_i ^ c_i[31];
   assign addend   = {aligned[WindowBits-1], aligned};
-  assign anchor   = (c_is_anchor ? {1'b0, c_placed} : {sum_placed[WindowBits-1], sum_placed})
-      ^ {WindowBits + 1{subtract}};
+  assign anchor   = c_is_anchor ? {1'b0, c_placed} : {sum_placed[WindowBits-1], sum_placed};
+
+  // Bit 0 of the anchor is always 0, so that bit 0 of the total is that of the addend and the carry out
+  // of it is subtract, whatever was jammed there: the jam, which comes last, stays out of the chain.
+  logic [WindowBits-1:0] anchor_above;
+
+  assign unused_zero  = anchor[0];
+  assign anchor_above = anchor[WindowBits:1] ^ {WindowBits{subtract}};
 
   mx_add #(
-    .Width(WindowBits + 1)
+    .Width(WindowBits)
   ) u_add (
-    .a_i    (addend),
-    .b_i    (anchor),
+    .a_i    (addend[WindowBits:1]),
+    .b_i    (anchor_above),
     .carry_i(subtract),
-    .sum_o  (total)
+    .sum_o  (total[WindowBits:1])
   );
+
+  assign total[0] = addend[0];
 
   assign increment_o = total[WindowBits];
   assign magnitude_o = total[WindowBits-1:0] ^ {WindowBits{increment_o}};

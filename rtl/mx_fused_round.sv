@@ -86,9 +86,14 @@ module mx_fused_round #(
 
   logic                           total_valid, total_ready;
   logic [SideBits-1:0]            total_side;
-  logic [FusedBits-1:0]           total_magnitude;
+  logic [FusedBits-1:0]           complemented, total_complemented, total_magnitude;
   logic                           total_increment;
   logic signed [ExponentBits-1:0] total_exponent;
+
+  // The register holds magnitude and sign with the complement undone: increment comes last out of the
+  // addition, and what depends on it waits for the next stage.
+  assign complemented    = magnitude ^ {FusedBits{increment}};
+  assign total_magnitude = total_complemented ^ {FusedBits{total_increment}};
 
   mx_pipe_stage #(
     .Width (SideBits + FusedBits + 1 + ExponentBits),
@@ -98,10 +103,11 @@ module mx_fused_round #(
     .rst_ni,
     .valid_i,
     .ready_o,
-    .data_i ({tag_i, is_nan, is_inf, inf_negative, zero_negative, sign, magnitude, increment, exponent}),
+    .data_i ({tag_i, is_nan, is_inf, inf_negative, zero_negative, sign ^ increment, complemented, increment,
+              exponent}),
     .valid_o(total_valid),
     .ready_i(total_ready),
-    .data_o ({total_side, total_magnitude, total_increment, total_exponent})
+    .data_o ({total_side, total_complemented, total_increment, total_exponent})
   );
 
   ///////////////
@@ -133,7 +139,7 @@ module mx_fused_round #(
     .rst_ni,
     .valid_i(total_valid),
     .ready_o(total_ready),
-    .data_i ({total_side, parts}),
+    .data_i ({total_side[SideBits-1:1], total_side[0] ^ total_increment, parts}),
     .valid_o,
     .ready_i,
     .data_o ({tag_o, rounded_is_nan, rounded_is_inf, rounded_inf_negative, rounded_zero_negative,

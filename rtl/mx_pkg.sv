@@ -391,4 +391,89 @@ package mx_pkg;
     rounding_bits = 1 + RoundingBaseBits + (1 + number_mantissa_bits(id)) + 3;
   endfunction
 
+  ////////////////////////
+  // Align and truncate //
+  ////////////////////////
+
+  // The exponent of a product is a sum of two element exponents: with X the exponent of both scales,
+  // p - bias + base + X  for a position p, which is the sum of the exponent fields of floats.
+
+  // Values of the parameter ScaleApply: the model's scale_apply.
+  localparam int ScaleProductExponent = 0;  // "product_exponent": scales are part of each product
+  localparam int ScaleGroupExponent = 1;    // "group_exponent": and the only exponent of exact sums
+  localparam int ScaleNone = 2;             // "epilogue_tensor": elements without block scales
+
+  // Exponents, signed: products from -28 - 254 to 30 + 256, c from -126 to 127, the lower bound
+  // ExpFloor and AlignedLowest, and differences of any two of them.
+  localparam int AlignedExponentBits = 11;
+  localparam int AlignedScaleBits = 10;  // sum of two scale exponents: -254 to 256
+  // Below every exponent that occurs; stands for the exponent of what is not there.
+  localparam int AlignedLowest = -500;
+
+  // Float operands, each of which has exponent fields from 1.
+  function automatic int aligned_bias(input int a_format, input int b_format);
+    aligned_bias = 2 - is_integer(a_format) - is_integer(b_format);
+  endfunction
+
+  // Exponent of an element at offset 0: of the smallest normal number of a float, of the last
+  // bit of INT8.
+  function automatic int aligned_least_exponent(input int format);
+    aligned_least_exponent = quantum_exponent(format) + mantissa_bits(format);
+  endfunction
+
+  function automatic int aligned_base(input int a_format, input int b_format);
+    aligned_base = aligned_least_exponent(a_format) + aligned_least_exponent(b_format);
+  endfunction
+
+  // Fraction bits of a product of two significands.
+  function automatic int aligned_fraction_bits(input int a_format, input int b_format);
+    aligned_fraction_bits = mantissa_bits(a_format) + mantissa_bits(b_format);
+  endfunction
+
+  // Largest distance of an element's exponent above aligned_least_exponent: 7 for INT8, whose 0x80 is
+  // -2.0.
+  function automatic int aligned_span(input int format);
+    aligned_span = (is_integer(format) != 0) ? 7 : max_offset(format);
+  endfunction
+
+  // Width of a position, also one of Inf and NaN codes.
+  function automatic int aligned_position_bits(input int a_format, input int b_format);
+    aligned_position_bits =
+        $clog2((1 << aligned_field_bits(a_format)) + (1 << aligned_field_bits(b_format)) - 1);
+  endfunction
+
+  function automatic int aligned_field_bits(input int format);
+    aligned_field_bits = (is_integer(format) != 0) ? 3 : exponent_bits(format);
+  endfunction
+
+  // Whether no product loses a bit where c and ExpFloor leave the largest exponent to the products:
+  // the last bit kept, align_bits below it, is then never above the last bit of a product.
+  function automatic int aligned_is_fixed(input int a_format, input int b_format,
+                                          input int align_bits);
+    aligned_is_fixed = (aligned_fraction_bits(a_format, b_format) + aligned_span(a_format)
+        + aligned_span(b_format) <= align_bits) ? 1 : 0;
+  endfunction
+
+  // Bits of an aligned product's magnitude. On the products' own grid they are those of the exact
+  // product; else F fraction bits below the largest exponent, and a product is below 4 = 2^2.
+  function automatic int aligned_term_bits(input int a_format, input int b_format,
+                                           input int align_bits);
+    aligned_term_bits = (aligned_is_fixed(a_format, b_format, align_bits) != 0)
+        ? product_bits(a_format, b_format) + max_shift(a_format, b_format)
+        : align_bits + 2;
+  endfunction
+
+  // Bits of the magnitude of a sum and a c that is added late, see mx_aligned_late_add.
+  function automatic int aligned_late_bits(input int width);
+    aligned_late_bits = width - 1 + 53;
+  endfunction
+
+  // Lowest exponent of its last bit: 26 below that of the sum, or as far below c as it gets.
+  function automatic int aligned_lowest_late(input int lowest_sum, input int width);
+    aligned_lowest_late = -149 - (width - 1 + 28);
+    if (lowest_sum - 26 < aligned_lowest_late) begin
+      aligned_lowest_late = lowest_sum - 26;
+    end
+  endfunction
+
 endpackage

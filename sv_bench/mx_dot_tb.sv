@@ -18,6 +18,17 @@ module mx_dot_tb #(
   parameter int ResultFormat = mx_pkg::Fp32,
   parameter int Lanes = 32,
   parameter int Depth = 3,
+  // With Accumulate 3.
+  parameter int AlignBits = 25,
+  parameter int GroupSize = 32,
+  parameter int InnerGroup = 16,
+  parameter int AccInAlign = 1,
+  parameter int HasExpFloor = 1,
+  parameter int ExpFloor = -133,
+  parameter int ScaleApply = 0,
+  parameter int AccFormat = 8,
+  parameter int AccRound = 1,
+  parameter logic [31:0] NanPattern = 32'h7FC0_0000,
   parameter int MaxVectors = 65536
 );
 
@@ -72,7 +83,17 @@ module mx_dot_tb #(
     .Accumulate  (Accumulate),
     .ResultFormat(ResultFormat),
     .Lanes       (Lanes),
-    .Depth       (Depth)
+    .Depth       (Depth),
+    .AlignBits   (AlignBits),
+    .GroupSize   (GroupSize),
+    .InnerGroup  (InnerGroup),
+    .AccInAlign  (AccInAlign),
+    .HasExpFloor (HasExpFloor),
+    .ExpFloor    (ExpFloor),
+    .ScaleApply  (ScaleApply),
+    .AccFormat   (AccFormat),
+    .AccRound    (AccRound),
+    .NanPattern  (NanPattern)
   ) u_dut (
     .clk_i       (clk),
     .rst_ni      (rst_n),

@@ -509,3 +509,16 @@ def test_a_group_cut_to_zero_has_the_sign_of_its_sum_not_those_of_its_products(i
     cases = Cases(E2M1, E2M1, a, b, np.array([0x80000000, 0x80000000], np.uint32), E8M0, 16, scales, scales)
     expected = oracle_bits(cases, lambda x, y, c: rules.dot(rule, x, y, c))
     assert expected.tolist() == model_bits(rule, cases).tolist() == [0x80000000, 0]
+
+
+def test_a_factor_of_zero_leaves_the_sign_of_the_whole_sum():
+    """The exact sum of wide products is several terms of either sign; times 0 it is a zero of its own sign."""
+    rule = get_rule("riscv_ime32_exact_xct")
+    rng = np.random.default_rng(4)
+    a, b = (rng.integers(0, 0x7C, (60, 32)) | rng.integers(0, 2, (60, 32)) << 7 for _ in "ab")
+    scales = np.full((60, 1), 127 - 84, np.uint8)
+    c = np.full(60, 0x80000000, np.uint32)
+    cases = Cases(E5M2, E5M2, a.astype(np.uint8), b.astype(np.uint8), c, E8M0, 32, scales, scales)
+    expected = oracle_bits(cases, lambda x, y, start: rules.dot(rule, x, y, start))
+    assert set(expected.tolist()) == {0, 0x80000000}
+    assert np.array_equal(model_bits(rule, cases), expected)

@@ -14,7 +14,8 @@ from cocotb_tests.jobs import ROOT, Bench, Outcome, described_units
 from cocotb_tests.operations.base import VectorRequest
 from cocotb_tests.vector_sets import obtain_vectors
 from refmodel.conformance import Configuration, Description, load_description
-from refmodel.conformance.configuration import Operand
+from refmodel.conformance.configuration import element_of
+from refmodel.formats import ElementFormat
 from refmodel.vectors.pairs import load_pairs
 
 COUNT = 300
@@ -183,8 +184,8 @@ def test_a_plain_run_is_of_every_unit_and_every_format():
 CONVERSIONS = ("quantize", "dequantize")
 
 
-def _formats(configuration: Configuration) -> list[Operand]:
-    return [each for pair in configuration.pairs for each in (pair.a, pair.b)]
+def _formats(configuration: Configuration) -> list[ElementFormat]:
+    return [element_of(each) for pair in configuration.pairs for each in (pair.a, pair.b)]
 
 
 def _as_option(word: str) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from refmodel.vectors.files import read_vectors, write_vectors
 from refmodel.vectors.numbers import InputFormat
 
 _REPORTED_LANES = 8
+_MOST_HINTS = 4
 _TRIED_OPTIONS = (
     "scale_rule", "overflow", "rounding", "nan_in_block", "inf_in_block", "zero_block", "scale_underflow",
     "scale_overflow", "lowest_divisor",
@@ -85,7 +86,7 @@ class QuantizeItems(Items):
                 if block.scales.tolist() == list(seen["scale"]) and block.codes[0].tolist() == list(seen["elements"]):
                     hints.append(f"as if {name} were {value!r}")
         if hints:
-            return hints
+            return hints[:_MOST_HINTS]
         if expected["scale"] != list(seen["scale"]):
             return [f"scale: off by {seen['scale'][0] - expected['scale'][0]:+d}; look at the largest magnitude"]
         zero = [code & 0x7F for code in seen["elements"]]

@@ -204,25 +204,43 @@ def _ratio(ours: float | None, reference: int | None) -> str:
 
 
 def _pipelined(figures: Figures, sets: Sequence[ParameterSet]) -> list[str]:
+    shown = [each for each in sets if each.unit == "mx_dot" and "ecp5" in each.synthesis]
+    versions = figures.tools["xc7"]
+    if not versions:
+        return []
+    # All of one version, or ratios would compare versions: that which measured the most, the latest of several.
+    tools = max(versions, key=lambda each: (sum(bool(figures.cell(one, "xc7", each).result) for one in shown), each))
     rows = []
-    for each in sets:
-        if each.unit != "mx_dot" or "ecp5" not in each.synthesis:
-            continue
+    for each in shown:
         flat = next((other for other in sets if _same_but_depth(each, other) and other.shown.get("Depth") == 0), None)
-        xc7, placed = figures.cell(each, "xc7"), figures.cell(each, "ecp5")
+        xc7, placed = figures.cell(each, "xc7", tools), figures.cell(each, "ecp5")
         row = [show_parameters(each), xc7.show("lut"), xc7.show("ff"), xc7.show("path_ns", form="{:.1f}")]
-        before = figures.cell(flat, "xc7").number("path_ns") if flat else None
-        now = xc7.number("path_ns")
+        before = _period(flat, figures.cell(flat, "xc7", tools)) if flat else None
+        now = _period(each, xc7)
+        row.append(f"{now:.1f}" if now else "-")
         row.append(f"{now / before:.2f}" if now and before else "-")
         row.append(placed.show("fmax_mhz", form="{:.1f}"))
         before = figures.cell(flat, "ecp5").number("fmax_mhz") if flat else None
         now = placed.number("fmax_mhz")
         row.append(f"{now / before:.2f}" if now and before else "-")
         rows.append(row)
-    if not rows:
-        return []
-    head = ["mx_dot", "LUT", "FF", "path ns", "of Depth=0", "ECP5 Fmax MHz", "of Depth=0"]
-    return ["## Pipelined", "", *table(head, rows), ""]
+    head = ["mx_dot", "LUT", "FF", "path ns", "period ns", "of Depth=0", "ECP5 Fmax MHz", "of Depth=0"]
+    lines = _wrap(
+        "*period* is the path between registers: where it begins or ends at a port, a register before the unit or "
+        f"after it is added. LUTs and paths are those of {tools}."
+    )
+    return ["## Pipelined", "", *lines, "", *table(head, rows), ""]
+
+
+def _period(unit: ParameterSet, cell: Cell) -> float | None:
+    """Return the path of a unit with registers around it; with Depth 0 it goes from port to port."""
+    path = cell.number("path_ns")
+    if path is None or cell.result is None:
+        return None
+    inputs = {port.name for port in rtl.read_module(rtl.source(unit.unit)).ports if port.direction == "input"}
+    if unit.shown.get("Depth") == 0:
+        path += netlist.NET_NS + netlist.SETUP_NS
+    return path + (netlist.CLOCK_TO_Q_NS if cell.result.figures["path_from"] in inputs else 0.0)
 
 
 def _same_but_depth(one: ParameterSet, other: ParameterSet) -> bool:

@@ -72,15 +72,15 @@ def _exact_products(terms: list[Array], factor: Array) -> list[Array]:
     """Terms whose sum is factor times the sum of *terms*; Inf and NaN as for that one product.
 
     The first term of an infinite or NaN sum is that, the others are 0; so an infinite factor multiplies a
-    whole sum and not its terms.
+    whole sum and not its terms, and so does a zero one, to which their signs matter.
     """
-    if np.isfinite(factor).all():
+    ordinary = np.isfinite(factor) & (factor != 0)
+    if ordinary.all():
         return [part for term in terms for part in multiply_exactly(term, factor)]
     whole = odd_sum(terms) * factor
-    finite = np.where(np.isfinite(factor), factor, 0.0)
-    parts = [part for term in terms for part in multiply_exactly(term, finite)]
-    special = ~np.isfinite(factor)
-    return [np.where(special, whole, parts[0]), *(np.where(special, 0.0, part) for part in parts[1:])]
+    parts = [part for term in terms for part in multiply_exactly(term, np.where(ordinary, factor, 0.0))]
+    zero = np.copysign(0.0, whole)  # adds nothing, nor changes the sign of a zero
+    return [np.where(ordinary, parts[0], whole), *(np.where(ordinary, part, zero) for part in parts[1:])]
 
 
 def empty_group(running: Array, rule: AccumulationRule) -> Array:
