@@ -10,7 +10,7 @@ pytest.importorskip("cocotb", reason="lint needs the extra sim: pip install -e '
 pytest.importorskip("pyslang", reason="lint needs the extra lint: pip install -e '.[sim,lint]'")
 
 from flows import lint, rtl
-from flows.parameter_sets import ParameterSet, read_parameter_sets
+from flows.parameter_sets import ParameterSet, described_sets, read_parameter_sets
 from refmodel.errors import DefinitionError
 
 STAGE = ParameterSet("mx_pipe_stage", {"Width": 4})
@@ -31,7 +31,13 @@ def planted(tmp_path: Path, sound: str, faulty: str) -> list[Path]:
 
 
 def test_the_rtl_is_clean():
-    assert lint.main() == 0
+    # Of every unit the first, the middle and the last parameter set; `make lint` takes all of them.
+    units: dict[str, list[ParameterSet]] = {}
+    for each in [*read_parameter_sets(), *described_sets(3)]:
+        units.setdefault(each.unit, []).append(each)
+    sets = [unit[index] for unit in units.values() for index in {0, len(unit) // 2, len(unit) - 1}]
+    lines = lint.lint(rtl.sources(), sets, lint.read_waivers())
+    assert [line for line in lines if "covers nothing" not in line] == []
 
 
 @pytest.mark.parametrize(
