@@ -1,4 +1,4 @@
-"""The RTL units against the model in both simulators; bad input to `make sim`; planted faults."""
+"""The RTL units against the model in Verilator; bad input to `make sim`; planted faults."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ import pytest
 
 pytest.importorskip("cocotb", reason="the simulations need the extra sim: pip install -e '.[sim]'")
 
+from unit_cases import CASES, UNITS, check, play, quick
+
 from cocotb_tests import run, simulators
-from cocotb_tests.jobs import ROOT, Bench, Outcome, described_units
-from cocotb_tests.operations.base import VectorRequest
-from cocotb_tests.vector_sets import obtain_vectors
-from refmodel.conformance import Configuration, Description, load_description
+from cocotb_tests.jobs import ROOT
+from refmodel.conformance import Configuration, load_description
 from refmodel.conformance.configuration import element_of
 from refmodel.formats import ElementFormat
-from refmodel.vectors.pairs import load_pairs
-
-COUNT = 300
 
 FAULTS = {
     # name: (file, sound text, faulty text, format, what a report must say)
@@ -46,43 +43,9 @@ FAULTS = {
 }  # fmt: skip
 
 
-UNITS = described_units()
-
-
-def quick(unit: Description, formats: str | None = None) -> Configuration:
-    """The first quick configuration of a unit, or that of a format."""
-    return next(each for each in unit.configurations if each.quick and formats in (None, each.format_name))
-
-
-def play(sim: str, unit: Description, configuration: Configuration, build_root: Path, scratch: Path) -> Outcome:
-    try:
-        version = simulators.prepare(sim)
-    except simulators.ToolError as error:
-        pytest.skip(str(error))
-    count = COUNT // 10 if unit.operation.name == "matmul_tile" else COUNT
-    request = VectorRequest(count, seed=1, tensors=load_pairs(str(run.DEFAULT_INPUT)))
-    directory = obtain_vectors(unit, configuration, request, scratch)
-    return Bench(sim, version, build_root).simulate(unit, configuration, directory, seed=1, replay="make sim ...")
-
-
-CASES = [
-    *(pytest.param(unit, quick(unit), id=unit.name) for unit in UNITS.values()),
-    *(
-        pytest.param(UNITS[name], quick(UNITS[name], formats), id=f"{name} {formats}")
-        for name in ("mx_dot", "mx_dot_general")
-        for formats in ("mxint8", "mxfp8_e4m3*mxfp4_e2m1")
-    ),
-]
-
-
-@pytest.mark.parametrize("sim", simulators.SIMULATORS)
 @pytest.mark.parametrize(("unit", "configuration"), CASES)
-def test_units_give_the_bits_of_the_model(sim, unit, configuration, tmp_path):
-    # The builds are those of `make sim`, made there or here.
-    outcome = play(sim, unit, configuration, ROOT / "build", tmp_path)
-    assert outcome.passed, "\n".join([*outcome.reports, *outcome.failures])
-    assert outcome.vectors >= COUNT // 10
-    assert all(outcome.classes.values())
+def test_units_give_the_bits_of_the_model_in_verilator(unit, configuration, tmp_path):
+    check("verilator", unit, configuration, tmp_path)
 
 
 @pytest.fixture(scope="session")
