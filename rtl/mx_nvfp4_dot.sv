@@ -10,7 +10,8 @@
 // Special values, first match first:
 //   scale 0x7F or 0xFF, NaN c     NaN: 0x7FC00000 of Float32, 0x7FC0 of BF16, 0x7E00 of FP16
 //   infinite c                    Inf of its sign
-//   an exact zero sum             +0, also where c is -0
+//   a zero result                 +0: an exact zero sum also where c is -0, and what underflows BF16 or
+//                                 FP16, as the model has it where a tensor scale follows, even one of 1
 //
 //   cut     1                    2                    3              4              5
 //           multiply, add     |  times the scales' |  align, add  |  normalise  |  round, special   |
@@ -180,7 +181,7 @@ module mx_nvfp4_dot #(
   ////////////////////////////
 
   logic                  result_valid, result_ready, unused_tag;
-  logic [ResultBits-1:0] result;
+  logic [ResultBits-1:0] rounded, result;
 
   mx_fused_round #(
     .SumBits      (SumBits),
@@ -204,9 +205,11 @@ module mx_nvfp4_dot #(
     .tag_i         (1'b0),
     .valid_o       (result_valid),
     .ready_i       (result_ready),
-    .result_o      (result),
+    .result_o      (rounded),
     .tag_o         (unused_tag)
   );
+
+  assign result = {rounded[ResultBits-1] && rounded[ResultBits-2:0] != '0, rounded[ResultBits-2:0]};
 
   mx_pipe_stage #(
     .Width (ResultBits),
