@@ -1,4 +1,4 @@
-"""What is timed, and against whom; each module is a command."""
+"""What is timed, and against whom; see README.md in this folder. Each module is a command."""
 
 import os
 
