@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim waves sv-bench synth docs silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim waves sv-bench synth docs silicon mmasim test exhaustive laws lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -80,6 +80,10 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 ## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 12 minutes of 2 cores)
 ## JOBS=N                 processes (default: all cores)
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
+
+laws: $(VENV)/.sim  ## laws of dot products on the model: permutation, sign, scale shift, padding, split and join
+## COUNT=N, SEED=N        dot products a law, rule and pair of formats (default 30000), seed (default 1)
+	@$(BIN)/python -m metamorphic.run $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--jobs,JOBS)
 
 lint: $(VENV)/.test  ## Verilator -Wall, slang and Verible over rtl/, ruff and mypy over Python; silent when clean
 	@$(BIN)/python -m flows.lint
