@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cocotb_tests.jobs import Bench, Outcome
+from cocotb_tests.bulk.program import build
+from cocotb_tests.bulk.sets import judge
+from cocotb_tests.jobs import Outcome, build_name
 from cocotb_tests.museum.faults import Fault
 from cocotb_tests.operations import FAMILIES
-from cocotb_tests.operations.base import VectorRequest
+from cocotb_tests.port_values import port_values
+from cocotb_tests.run import Request
+from cocotb_tests.selection import Selection
 from cocotb_tests.vector_sets import obtain_vectors
 from refmodel.conformance import Configuration, Description
-from refmodel.vectors.pairs import TensorPair
 
 REPLAY = "make museum"
 
@@ -43,17 +47,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Museum:
-    """What all faults are played with.
+    """What all faults are played with: the bulk mode, so every vector, stalls and resets.
 
     Attributes:
-        bench: Simulator and place for builds.
-        count, seed, tensors: What vector sets are made from.
+        version: What `simulators.prepare` returned for Verilator.
+        root: Directory for sources, builds and vector sets.
+        request: What vector sets are made from.
     """
 
-    bench: Bench
-    count: int
-    seed: int
-    tensors: tuple[TensorPair, ...]
+    version: str
+    root: Path
+    request: Request
 
     def show(self, fault: Fault) -> Verdict:
         """Plant *fault*, play the vectors, and return what came of it.
@@ -61,27 +65,30 @@ class Museum:
         Raises:
             MxError: If the fault cannot be planted, or the simulator refuses what it gives.
         """
-        description, configuration = fault.plant(self.bench.build_root / "museum" / fault.name)
-        vectors = self._vectors(description, configuration)
-        outcome = self.bench.simulate(description, configuration, vectors, seed=self.seed, replay=REPLAY)
+        description, configuration = fault.plant(self.root / "rtl" / fault.name)
+        outcome = self.play(description, configuration)
         first = outcome.mismatches[0] if outcome.mismatches else None
         stimulus_class = None
         if first is not None:
-            items = FAMILIES[description.operation.name].read(configuration, vectors)
+            items = FAMILIES[description.operation.name].read(configuration, self._vectors(description, configuration))
             stimulus_class = items.classes[items.class_of[first]]
         failure = outcome.failures[0] if outcome.failures else None
         return Verdict(fault.name, outcome.vectors, len(outcome.mismatches), first, stimulus_class, failure)
 
-    def show_sound(self, description: Description, configuration: Configuration) -> Outcome:
-        """Play the vectors through a design without a fault: it must pass for a verdict to mean anything.
+    def play(self, description: Description, configuration: Configuration) -> Outcome:
+        """Build a design if need be and play the vectors through it.
 
         Raises:
             MxError: As `show`.
         """
+        directory = self.root / build_name(description, description.parameter_values(configuration))
+        program = build(self.version, description, configuration, directory)
         vectors = self._vectors(description, configuration)
-        return self.bench.simulate(description, configuration, vectors, seed=self.seed, replay=REPLAY)
+        items = FAMILIES[description.operation.name].read(configuration, vectors)
+        values = port_values(items, description, configuration, program.widths)
+        with tempfile.TemporaryDirectory(prefix="mx-museum-") as name:
+            return judge(program, values, self.request.seed, REPLAY, Path(name))
 
     def _vectors(self, description: Description, configuration: Configuration) -> Path:
-        count = max(1, self.count // max(configuration.beats, configuration.rows * configuration.columns))
-        request = VectorRequest(count, self.seed, self.tensors)
-        return obtain_vectors(description, configuration, request, self.bench.build_root / "vectors")
+        asked = self.request.vectors_for(Selection(description, configuration))
+        return obtain_vectors(description, configuration, asked, self.root / "vectors")

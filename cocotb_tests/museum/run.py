@@ -22,30 +22,30 @@ from rich.console import Console
 from rich.table import Table
 
 from cocotb_tests import simulators
-from cocotb_tests.jobs import ROOT, Bench, Outcome
+from cocotb_tests.jobs import ROOT, Outcome
 from cocotb_tests.museum.faults import FILE, Fault, read_faults, unit_named
 from cocotb_tests.museum.judge import Museum, Verdict
 from cocotb_tests.report import make_console
-from cocotb_tests.run import DEFAULT_INPUT
+from cocotb_tests.run import CANNOT_RUN, DEFAULT_INPUT, Parser, Request
 from refmodel.errors import DefinitionError, MxError
 from refmodel.vectors.pairs import load_pairs
 
-CANNOT_RUN = 2
 EVIDENCE = ROOT / "evidence" / "museum.json"
-DEFAULT_COUNT = 1_000
 
 _SHOWN_CHARACTERS = 60
 
 _Result = TypeVar("_Result")
 
 
-def main(argv: Sequence[str] | None = None, file: Path = FILE) -> int:
+def main(argv: Sequence[str] | None = None, file: Path = FILE, root: Path = ROOT / "build" / "museum") -> int:
     """Run the command and return its exit code."""
     try:
         given = _parser().parse_args(argv)
         faults = selected(read_faults(file), given.only, quick=given.quick)
-        bench = Bench(given.sim, simulators.prepare(given.sim), ROOT / "build")
-        museum = Museum(bench, given.count, given.seed, tuple(load_pairs(str(DEFAULT_INPUT))))
+        version = simulators.prepare("verilator")
+        tensors = load_pairs(str(DEFAULT_INPUT))
+        request = Request("verilator", (), given.count, given.seed, tensors, (), None, False, given.jobs)
+        museum = Museum(version, root, request)
         sound = _sound_outcomes(museum, faults, given.jobs)
         verdicts = _each(lambda fault: _said(museum.show(fault)), faults, given.jobs)
     except (MxError, OSError) as error:
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None, file: Path = FILE) -> int:
     uncaught = [each.fault for each in verdicts if not each.caught]
     for name in uncaught:
         console.print(f"UNCAUGHT {name}", style="red")
-    if given.only is None and not given.quick and not unsound:
+    if given.only is None and given.count is None and not given.quick and not unsound:
         write_evidence(museum, len(sound), verdicts)
     return 1 if unsound or uncaught else 0
 
@@ -103,9 +103,8 @@ def write_evidence(museum: Museum, sound: int, verdicts: Sequence[Verdict]) -> N
     """Write what was found, for a reader who does not run it."""
     EVIDENCE.parent.mkdir(exist_ok=True)
     content = {
-        "simulator": museum.bench.version,
-        "count": museum.count,
-        "seed": museum.seed,
+        "simulator": museum.version,
+        "seed": museum.request.seed,
         "sound_designs_passed": sound,
         "faults": len(verdicts),
         "caught": sum(each.caught for each in verdicts),
@@ -121,7 +120,7 @@ def _sound_outcomes(museum: Museum, faults: Sequence[Fault], jobs: int) -> list[
     designs = dict.fromkeys((each.unit, each.configuration) for each in faults)
 
     def play(design: tuple[str, str]) -> Outcome:
-        outcome = museum.show_sound(*unit_named(*design))
+        outcome = museum.play(*unit_named(*design))
         _say(f"{' '.join(design)} without a fault: {'passes' if outcome.passed else 'FAILS'}")
         return outcome
 
@@ -153,19 +152,11 @@ def _say(text: str) -> None:
     print(f"[{time.monotonic() - _BEGAN:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports bad usage as every other error: one line, exit 2."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(CANNOT_RUN, f"make museum: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m cocotb_tests.museum.run", description="Plant faults and see them caught.")
+    parser = Parser("make museum", "python -m cocotb_tests.museum.run", "Plant faults and see them caught.")
     parser.add_argument("--only", metavar="LIST", help="names of faults, as shell patterns (default: all)")
     parser.add_argument("--quick", action="store_true", help="the short list")
-    parser.add_argument("--sim", default="verilator", metavar="SIM", help="simulator (default verilator)")
-    parser.add_argument("--count", type=int, default=DEFAULT_COUNT, metavar="N", help="vectors a set, at least")
+    parser.add_argument("--count", type=int, metavar="N", help="vectors a set, at least (default as in make sim)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of vectors and stalls (default 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="at a time")
     return parser
