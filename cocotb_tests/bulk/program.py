@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cocotb_tests import simulators
-from cocotb_tests.port_values import misfits
+from cocotb_tests.port_values import misfits, named_ports
 from refmodel.conformance import Configuration, Description
 from refmodel.errors import DescriptionError
 
@@ -66,8 +66,8 @@ def build(
         simulators.compile_verilated(job, folder, version, _RUNTIME_OBJECTS, _MAKE_OPTIONS)
 
     decides = [
-        version, inputs, outputs, select, description.handshake, description.clock, description.reset,
-        description.ties, description.port_widths(configuration), _OPTIONS, _MAKE_OPTIONS,
+        version, inputs, outputs, select, named_ports(description), description.reset, description.ties,
+        description.port_widths(configuration), _OPTIONS, _MAKE_OPTIONS,
     ]  # fmt: skip
     simulators.build_once(directory, simulators.build_key(decides, job, DRIVER, Path(__file__)), make)
     return Program(directory / "driver", read_widths(directory / "Vtop.h"), inputs, outputs)
