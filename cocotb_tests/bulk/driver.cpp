@@ -8,7 +8,8 @@
 // PLAN is text (see plan.py), BEATS rows of 32-bit words in the byte order of the machine: a word that is 1 on the last
 // beat of an item, then the words of the input ports; row 0 is what the ports carry while nothing is offered. RESULTS and
 // EXPECTED are rows of the words of the output ports, MET has a byte for each result: what its item met at the ports, the
-// bits of Met. ports.h, generated, is all that is known of the design.
+// bits of Met. ports.h, generated, is all that is known of the design. A build with counters of code coverage leaves them in
+// RESULTS.coverage.
 //
 // A clock cycle: drive the inputs with the clock low, let them settle, see which transfers the edge will make, raise the
 // clock. Held, whatever the plan: a result stays until it is taken, none comes before the last beat of its item, none is
@@ -30,6 +31,10 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 #include "Vtop.h"
 #include "ports.h"
@@ -146,6 +151,10 @@ class Player {
     dut_ = std::make_unique<Vtop>(&context_);
   }
   ~Player() { dut_->final(); }
+
+#if VM_COVERAGE
+  void write_coverage(const std::string& path) { context_.coveragep()->write(path); }
+#endif
 
   Vtop& dut() { return *dut_; }
 
@@ -329,6 +338,9 @@ void play(const char* plan_path, const char* beats_path, const char* results_pat
               << ", \"cycles\": " << report.cycles << ", \"seconds\": " << report.seconds << ", \"failure\": \""
               << report.failure << "\"}\n";
   }
+#if VM_COVERAGE
+  player.write_coverage(std::string(results_path) + ".coverage");
+#endif
   results.close();
   met.close();
   if (!results || !met) throw std::runtime_error(std::string("cannot write ") + results_path);

@@ -20,6 +20,10 @@ from cocotb_tests.patterns import FULL_RATE, Scenario
 from cocotb_tests.port_values import PortValues
 from cocotb_tests.simulators import ToolError
 
+_RESULTS = "results.bin"
+COUNTERS = f"{_RESULTS}.coverage"
+"""Name of the file in which a build with counters of code coverage leaves them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -147,7 +151,7 @@ def play(program: Program, files: Files, directory: Path) -> list[Report]:
     Raises:
         ToolError: If the driver fails.
     """
-    output, events = directory / "results.bin", directory / "met.bin"
+    output, events = directory / _RESULTS, directory / "met.bin"
     lines = run_driver(program, ["play", files.plan, files.beats, output, events])
     met = np.fromfile(events, np.uint8)
     results = np.fromfile(output, np.uint32).reshape(

@@ -42,7 +42,7 @@ def block_sums(a: Blocks, b: Blocks) -> tuple[list[int], list[int], NDArray[np.b
     # Products have up to 64 bits and sums 69: Python's integers, in numpy arrays.
     sums = (ints_a[a.codes] * ints_b[b.codes]).sum(axis=1) * n_a[a.scales] * n_b[b.scales]
     exponents = e_a[a.scales] + e_b[b.scales] + unit_a + unit_b
-    special: NDArray[np.bool_] = (special_a[a.codes] | special_b[b.codes]).any(axis=1)
+    special = np.asarray((special_a[a.codes] | special_b[b.codes]).any(axis=1))
     for operand in (a, b):
         special |= np.isnan(decode_table(operand.format.scale))[operand.scales]
     return sums.tolist(), exponents.tolist(), special
