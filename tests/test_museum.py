@@ -15,16 +15,16 @@ from cocotb_tests.museum.faults import FILE, read_faults
 from cocotb_tests.museum.run import main
 from refmodel.errors import MxError
 
-BUILD = ROOT / "build" / "museum"
 FAULTS = read_faults()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _needs_verilator() -> None:
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         simulators.prepare("verilator")
     except simulators.ToolError as error:
         pytest.skip(str(error))
+    return tmp_path_factory.mktemp("museum")
 
 
 def entry(tmp_path: Path, **changes: str) -> Path:
@@ -52,14 +52,14 @@ def test_there_are_many_faults_and_a_short_list():
     assert sum(each.quick for each in FAULTS) >= 10
 
 
-def test_the_short_list_is_caught(capsys):
-    assert main(["--quick", "--count", "300"], root=BUILD) == 0
+def test_the_short_list_is_caught(build, capsys):
+    assert main(["--quick", "--count", "300"], root=build) == 0
     assert "10 of 10 caught" in capsys.readouterr().out
 
 
-def test_a_fault_that_is_not_caught_is_said_and_fails(tmp_path, capsys):
+def test_a_fault_that_is_not_caught_is_said_and_fails(build, tmp_path, capsys):
     harmless = entry(tmp_path, edits='[["field > 254", "254 < field"]]', name='"HARMLESS"')
-    assert main(["--count", "300", "--only", "HARMLESS"], harmless, BUILD) == 1
+    assert main(["--count", "300", "--only", "HARMLESS"], harmless, build) == 1
     assert "UNCAUGHT HARMLESS" in capsys.readouterr().out
 
 

@@ -78,7 +78,8 @@ def _facts_of_dots(
 def quantize_facts(vectors: QuantizeVectors) -> Facts:
     """Return the facts of numbers and the elements that they become."""
     element, scale = vectors.format.element, vectors.format.scale
-    numbers = NUMBER_FORMATS[vectors.input_format].values(vectors.values.astype(np.uint32)).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # of signalling NaN
+        numbers = NUMBER_FORMATS[vectors.input_format].values(vectors.values.astype(np.uint32)).astype(np.float64)
     # Products of an element or a tie with a scale have few bits: exact in float64.
     scales = decode_table(scale)[vectors.scales][:, None]
     known = np.isfinite(scales) & np.isfinite(numbers)

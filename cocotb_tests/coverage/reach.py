@@ -251,11 +251,14 @@ def _quantized(fmt: BlockFormat, input_format: InputFormat, options: tuple[tuple
     points = np.unique([steps[:-1], ties, (steps[:-1] + ties) / 2, (ties + steps[1:]) / 2])
     values = decode_table(fmt.scale)
     parts = [alone, alone ^ sign]
+    ends = (source.infinity, source.infinity + 1)
     others = fmt.block_size - 1
     for scale in np.unique(scales):
         top = largest[scales == scale].max()
         numbers = source.nearest(points * (values[scale] if np.isfinite(values[scale]) else 1))
         numbers = np.unique(numbers[numbers <= top])
+        if np.isnan(values[scale]):  # then elements are what they are, whatever the numbers
+            numbers = np.array([0, 1, source.infinity >> 1, source.infinity - 1, *ends], np.uint32)
         signed = np.concatenate([numbers, numbers ^ sign])
         rows = np.resize(signed, (-(-signed.size // others), others))
         parts.append(np.concatenate([np.full((len(rows), 1), top, np.uint32), rows], axis=1))
