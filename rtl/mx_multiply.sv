@@ -31,7 +31,7 @@ module mx_multiply #(
     assign once  = digits[2*r] ? RowBits'(a_i) : '0;
     assign twice = digits[2*r+1] ? RowBits'(a_i) << 1 : '0;
 
-    mx_gate_add #(
+    mx_ripple_add #(
       .Width(RowBits)
     ) u_row (
       .a_i  (once),
@@ -43,7 +43,7 @@ module mx_multiply #(
       assign sum = Bits'(row);
     end else if (ABits + BBits <= 6) begin : gen_gates
       // A product of six input bits in all: one function a bit, found through gates alone.
-      mx_gate_add #(
+      mx_ripple_add #(
         .Width(Bits)
       ) u_add (
         .a_i  (gen_row[r-1].sum),
