@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim waves sv-bench synth formal docs silicon mmasim test exhaustive lint clean iverilog
+.PHONY: help sim bulk waves sv-bench synth formal docs silicon mmasim test exhaustive laws lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -36,6 +36,18 @@ sim: $(VENV)/.sim $(if $(filter icarus,$(SIM)),iverilog)  ## simulate the RTL ag
 	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--vector,VECTOR) $(if $(CLASSES),--classes)
+
+bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver of the design, with Verilator
+## UNIT=, FORMATS= ...    what names configurations in `make sim`; INPUT=, INPUT_B=, CLASSES=, JOBS= likewise
+## COUNT=N                vectors a configuration, in sets of seeds SEED, SEED + 1, ... (default: one set, of 5 times
+##                        the vectors of `make sim`)
+## RECORD=FILE            add a line a set to FILE; sets that passed there are not played again
+	@$(BIN)/python -m cocotb_tests.bulk \
+	  $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
+	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
+	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
 
 sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
 ## SIM=icarus|verilator   simulator (default icarus)
@@ -88,6 +100,10 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 ## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 12 minutes of 2 cores)
 ## JOBS=N                 processes (default: all cores)
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
+
+laws: $(VENV)/.sim  ## laws of dot products on the model: permutation, sign, scale shift, padding, split and join
+## COUNT=N, SEED=N        dot products a law, rule and pair of formats (default 30000), seed (default 1)
+	@$(BIN)/python -m metamorphic.run $(call option,--count,COUNT) $(call option,--seed,SEED) $(call option,--jobs,JOBS)
 
 lint: $(VENV)/.test  ## Verilator -Wall, slang and Verible over rtl/, ruff and mypy over Python; silent when clean
 	@$(BIN)/python -m flows.lint

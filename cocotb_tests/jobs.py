@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,7 @@ from cocotb_tools.check_results import get_results
 
 from cocotb_tests import replay_tests, simulators, stream_tests
 from cocotb_tests.operations import FAMILIES
+from cocotb_tests.port_values import named_ports
 from cocotb_tests.settings import BenchResult, Settings
 from refmodel.conformance import Configuration, Description, load_description
 from refmodel.errors import DescriptionError
@@ -32,6 +34,15 @@ def described_units() -> dict[str, Description]:
     return {description.name: description for description in found}
 
 
+def build_name(description: Description, parameters: Mapping[str, int | str]) -> str:
+    """Return a directory name for a build of a design with these parameters."""
+    words = "-".join([description.name, *(f"{name}{value}" for name, value in parameters.items())])
+    name = "".join(character if character.isalnum() or character in "_-" else "_" for character in words)
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a job found.
@@ -42,7 +53,7 @@ class Outcome:
         mismatches: Numbers of those of which the result was wrong.
         classes: Per stimulus class of the set, the number of its items that were compared.
         comparisons: Number of comparisons, the repetitions under stalls included.
-        seconds: Wall-clock time in which those were streamed.
+        seconds: Processor time in which those were streamed.
         reports: Explanations of the first mismatches.
         failures: Sentences about everything else that is wrong; a right job has none, and no mismatches.
     """
@@ -88,17 +99,8 @@ class Bench:
             ToolError: If the simulator refuses the sources.
         """
         parameters = description.parameter_values(configuration)
-        handshake = description.handshake
-        ports = [
-            description.clock, description.reset.port, handshake.in_valid, handshake.in_ready, handshake.out_valid,
-            handshake.out_ready, *(port.port for port in description.ports.values()), *description.ties,
-        ]  # fmt: skip
-        words = "-".join([description.name, *(f"{name}{value}" for name, value in parameters.items())])
-        name = "".join(character if character.isalnum() or character in "_-" else "_" for character in words)
-        if len(name) > _LONGEST_NAME:
-            name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-        directory = self.build_root / self.sim / name
-        job = simulators.Job(description.design, ports, parameters, self.waves)
+        directory = self.build_root / self.sim / build_name(description, parameters)
+        job = simulators.Job(description.design, named_ports(description), parameters, self.waves)
         simulators.build(self.sim, self.version, job, directory)
         return directory
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import rtl
-from refmodel.conformance.description import load_description
+from refmodel.conformance.loading import load_description
 from refmodel.errors import DefinitionError
 
 FILE = Path(__file__).with_suffix(".toml")

@@ -11,8 +11,8 @@ from flows.datasheets import diagram
 from flows.datasheets.header import HEADINGS, Header, read_header
 from flows.parameter_sets import ParameterSet
 from flows.synthesis.table import Figures, table, unit_table
+from refmodel.conformance import Description, load_description
 from refmodel.conformance.configuration import Configuration
-from refmodel.conformance.description import Description, load_description
 from refmodel.errors import DefinitionError
 
 FOLDER = rtl.ROOT / "docs" / "units"

@@ -75,6 +75,13 @@ class Table:
         expected = f"an integer from {low} to {high}"
         return self._checked(key, default, expected, lambda value: _is_integer(value) and low <= value <= high)
 
+    def scalar(self, key: str) -> int | str:
+        """Return a non-empty string or an integer; true and false are 1 and 0."""
+        value = self.value(key, expected="an integer or a string")
+        if not isinstance(value, (int, str)) or value == "":
+            raise self.error(key, f"is {show(value)}; expected an integer or a string")
+        return int(value) if isinstance(value, bool) else value
+
     def one_or_more(
         self, key: str, default: Any, expected: str, check: Callable[[Any], bool] = lambda value: True
     ) -> tuple[Any, ...]:
