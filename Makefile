@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk museum coverage waves sv-bench synth docs silicon mmasim test exhaustive laws lint clean iverilog
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal docs silicon mmasim test exhaustive laws lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -87,6 +87,14 @@ synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; wha
 	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
 	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
 
+formal: $(VENV)/.formal  ## prove units over all inputs, each proof beside a fault that it must find; ends with a table
+## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
+## UNIT=LIST, ONLY=TEXT   units; properties whose name and parameters hold this (default all)
+## LIMIT=N, JOBS=N        seconds a proof (default 900), processes (default 2)
+## AGAIN=1                prove also what stands in evidence/formal.json
+	@$(BIN)/python -m flows.formal.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
+	  $(call option,--only,ONLY) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS) $(if $(AGAIN),--again)
+
 docs: $(VENV)/.sim  ## write the datasheets in docs/units and docs/synthesis.md from headers, descriptions and figures
 	@$(BIN)/python -m flows.datasheets.run
 
@@ -128,6 +136,11 @@ $(VENV)/.sim: pyproject.toml | $(BIN)/python
 $(VENV)/.synth: pyproject.toml $(VENV)/.sim | $(BIN)/python
 	@echo "installing the packages of extra 'synth' into $(VENV) ..."
 	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[synth]'
+	@touch $@
+
+$(VENV)/.formal: pyproject.toml $(VENV)/.sim | $(BIN)/python
+	@echo "installing the packages of extra 'formal' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[formal]'
 	@touch $@
 
 $(VENV)/.silicon: pyproject.toml | $(BIN)/python
