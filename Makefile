@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk waves sv-bench synth formal docs silicon mmasim test exhaustive laws lint clean iverilog
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal docs silicon mmasim test exhaustive laws lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -48,6 +48,20 @@ bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver
 	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
+
+museum: $(VENV)/.sim  ## plant every fault of the bug museum in the RTL and see it caught; writes evidence/museum.json
+## ONLY=LIST              names of faults, as shell patterns separated by commas (default all)
+## COUNT=N, SEED=N        vectors a set (default as in make sim), their seed; JOBS= as in make sim
+	@$(BIN)/python -m cocotb_tests.museum.run $(call option,--only,ONLY) $(call option,--count,COUNT) \
+	  $(call option,--seed,SEED) $(call option,--jobs,JOBS)
+
+coverage: $(VENV)/.sim  ## count what the vectors meet, bins of docs/coverage.md and code; writes evidence/coverage.json
+## UNIT=, FORMATS= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the sets; JOBS= likewise
+	@$(BIN)/python -m cocotb_tests.coverage.run \
+	  $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
+	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) $(call option,--seed,SEED)
 
 sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
 ## SIM=icarus|verilator   simulator (default icarus)
