@@ -81,7 +81,8 @@ class Run:
 
     def _single_block(self, running: Array) -> Array:
         """The run is the only block of each row."""
-        assert isinstance(self.a, Blocks) and isinstance(self.b, Blocks)
+        assert isinstance(self.a, Blocks)
+        assert isinstance(self.b, Blocks)
         terms = block_sums(self.a, self.b, self.rows_a)
         if self.rule.group_round is not None:
             terms = [rounded_group_sum(terms, self.rule)]
