@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from cocotb_tests.drivers import StreamDriver
 from cocotb_tests.monitors import StreamMonitor
 from cocotb_tests.operations import FAMILIES
-from cocotb_tests.operations.base import Items, Planes
-from cocotb_tests.packing import Bits, port_bits, unpack, words
 from cocotb_tests.patterns import FULL_RATE, LONGEST_STALL_CYCLES, Scenario
+from cocotb_tests.port_values import PortValues, misfits, named_ports, port_values
 from cocotb_tests.protocol import ProtocolError
 from cocotb_tests.scoreboard import Scoreboard
 from cocotb_tests.settings import Settings
@@ -34,7 +33,6 @@ DRAIN_CYCLES = 64
 """How long a stream is watched for surplus results: well beyond any pipeline here."""
 
 RESET_CYCLES = 4
-_GARBAGE_SEED = 0x6D78
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,17 @@ class Session:
     Attributes:
         settings: From the run.
         description, configuration: What is simulated.
-        items: The vectors.
-        stimulus: Their port values.
+        values: The vectors as port values.
+        stimulus: The same as the driver plays them.
         scoreboard: What became of them.
-        results: Names of the result ports.
     """
 
     settings: Settings
     description: Description
     configuration: Configuration
-    items: Items
+    values: PortValues
     stimulus: Stimulus
     scoreboard: Scoreboard
-    results: list[str]
 
 
 @cache
@@ -67,111 +63,30 @@ def session(dut: Any) -> Session:
     configuration = next(each for each in description.configurations if each.name == settings.configuration)
     family = FAMILIES[description.operation.name]
     items = family.read(configuration, Path(settings.vectors))
-    unfit = misfits(dut, description, configuration)
+    handles = {port: getattr(dut, port, None) for port in named_ports(description)}
+    widths = {port: len(handle) for port, handle in handles.items() if handle is not None}
+    unfit = misfits(widths, description, configuration)
     if unfit:
         scoreboard = Scoreboard(np.zeros((0, 1), np.uint32), [], np.zeros(0, np.int64), lambda item, seen: [], "", "")
         scoreboard.unfit += unfit
         scoreboard.write(Path(settings.result))
         raise AssertionError("the design does not fit its description")
-    planes = _planes(items, description, configuration)
-    widths = {port: len(getattr(dut, port)) for port in description.port_widths(configuration)}
-    inputs = port_bits(description, configuration, planes.inputs, widths)
-    inputs |= _garbage(description, planes, inputs, widths)
-    outputs = port_bits(description, configuration, planes.outputs, widths)
+    values = port_values(items, description, configuration, widths)
 
     def explain(item: int, seen: NDArray[np.uint32]) -> list[str]:
-        codes = _codes(description, configuration, list(outputs), widths, seen)
-        wrong = {role for role in codes if codes[role] != planes.outputs[role][item].tolist()}
-        if wrong == {"result_packet_end"}:
-            return [f"  the end of a packet is {codes['result_packet_end'][0]}, everything else is right"]
-        if not wrong:
-            return ["  bits of a port that belong to no role are not 0"]
-        return items.explain(item, codes, full=settings.vector is not None)
+        return values.explain(item, seen, full=settings.vector is not None)
 
     scoreboard = Scoreboard(
-        np.concatenate([words(bits) for bits in outputs.values()], axis=1), items.classes, items.class_of,
-        explain, configuration.rule_name, settings.replay,
+        values.expected, items.classes, items.class_of, explain, configuration.rule_name, settings.replay,
     )  # fmt: skip
-    stimulus = Stimulus(inputs, planes.bounds)
-    return Session(settings, description, configuration, items, stimulus, scoreboard, list(outputs))
+    return Session(settings, description, configuration, values, Stimulus(values.inputs, values.bounds), scoreboard)
 
 
-def misfits(dut: Any, description: Description, configuration: Configuration) -> list[str]:
-    """Return a sentence for each port of the description that the design lacks or has in another width."""
-    handshake = description.handshake
-    wanted: dict[str, tuple[str, int | None]] = {
-        description.clock: ("[clock] key 'port'", 1),
-        description.reset.port: ("[reset] key 'port'", 1),
-        handshake.in_valid: ("[handshake]", 1),
-        handshake.in_ready: ("[handshake]", 1),
-        handshake.out_valid: ("[handshake]", 1),
-        handshake.out_ready: ("[handshake]", 1),
-    }
-    wanted |= {port: (f"[ties] key '{port}'", None) for port in description.ties}
-    widths = description.port_widths(configuration)
-    for role, port in description.ports.items():
-        wanted[port.port] = (f"[ports] key '{role}'", widths[port.port])
-    sentences = []
-    for port_name, (where, width) in wanted.items():
-        handle = getattr(dut, port_name, None)
-        top = description.design.top
-        if handle is None:
-            sentences.append(f"{where}: {top} has no port {port_name}")
-        elif width is not None and len(handle) != width:
-            sentences.append(
-                f"{where}: port {port_name} of {top} is {len(handle)} bits wide; {configuration.name} needs {width}"
-            )
-    return sentences
-
-
-def _planes(items: Items, description: Description, configuration: Configuration) -> Planes:
-    """Return what the ports of the design carry, ends of packets included."""
-    planes = items.planes(description, configuration)
-    inputs, outputs = dict(planes.inputs), dict(planes.outputs)
-    ends = np.ones((items.count, 1), np.uint8)  # a result that is the end of a run is a packet
-    if "packet_end" in description.ports:
-        ends = np.random.Generator(np.random.PCG64(_GARBAGE_SEED)).integers(0, 2, ends.shape, np.uint8)
-        # The last beat of an item is where its packet may end.
-        inputs["packet_end"] = np.zeros((int(planes.bounds[-1]), 1), np.uint8)
-        inputs["packet_end"][planes.bounds[1:] - 1] = ends
-    outputs["result_packet_end"] = ends
-    return Planes(
-        {role: codes for role, codes in inputs.items() if role in description.ports},
-        planes.bounds,
-        {role: codes for role, codes in outputs.items() if role in description.ports},
-    )
-
-
-def _garbage(
-    description: Description, planes: Planes, inputs: dict[str, Bits], widths: dict[str, int]
-) -> dict[str, Bits]:
-    """Return random values for the input ports that this configuration has no use for."""
-    roles = description.operation.roles
-    unused = {
-        port.port
-        for role, port in description.ports.items()
-        if roles[role].direction == "in" and role not in planes.inputs and port.port not in inputs
-    }
-    draws = np.random.Generator(np.random.PCG64(_GARBAGE_SEED))
-    return {port: draws.integers(0, 2, (int(planes.bounds[-1]), widths[port]), np.uint8) for port in sorted(unused)}
-
-
-def _codes(
-    description: Description, configuration: Configuration, ports: list[str], widths: dict[str, int],
-    seen: NDArray[np.uint32],
-) -> dict[str, list[int]]:  # fmt: skip
-    """Return the codes of a result by role, from the words of its ports."""
-    values, at = {}, 0
-    for port in ports:
-        count = -(-widths[port] // 32)
-        values[port] = int.from_bytes(seen[at : at + count].astype("<u4").tobytes(), "little")
-        at += count
-    codes = {}
-    for role, place in description.ports.items():
-        shape = description.shape(role, configuration)
-        if place.port in values and shape is not None:
-            codes[role] = unpack(values[place.port] >> description.low(role, configuration), place, shape)
-    return codes
+def sample_items(items: int, seed: int, name: str, share: int, least: int) -> NDArray[np.int64]:
+    """Return every *share*-th of so many items, evenly spread in ascending order, with an offset for each *name*."""
+    count = min(items, max(least, items // share))
+    offset = random.Random(f"{seed}/{name}").random()
+    return ((np.arange(count) + offset) * items / count).astype(np.int64)
 
 
 class StreamBench:
@@ -186,11 +101,11 @@ class StreamBench:
         self.handshake = self.description.handshake
         self._dut = dut
         self.clock, self.reset_pin = getattr(dut, self.description.clock), getattr(dut, self.description.reset.port)
-        self.result_ports = shared.results
+        self.result_ports = list(shared.values.outputs)
         self._edge = RisingEdge(self.clock)
         self.driver = StreamDriver(dut, self.description, shared.stimulus.ports)
-        self._results = shared.results
-        self.monitor = StreamMonitor(dut, self.description, shared.results)
+        self._values = shared.values
+        self.monitor = StreamMonitor(dut, self.description, self.result_ports)
         self._out_valid, self._out_ready = (
             getattr(dut, name) for name in (self.handshake.out_valid, self.handshake.out_ready)
         )
@@ -250,8 +165,7 @@ class StreamBench:
         results, failure, _ = await self._stream(np.arange(self.stimulus.items), FULL_RATE, cut_after=None)
         if failure:
             raise ProtocolError(failure)
-        widths = {port: len(getattr(self._dut, port)) for port in self._results}
-        return [_codes(self.description, self.configuration, self._results, widths, row) for row in results]
+        return [self._values.codes(row) for row in results]
 
     async def watch(self, cycles: int) -> int:
         """Offer nothing, take everything, and return how many results came in so many clock cycles."""
@@ -287,9 +201,7 @@ class StreamBench:
 
     def sample(self, name: str, share: int, least: int) -> NDArray[np.int64]:
         """Return every *share*-th item, evenly spread in ascending order, with an offset for each *name*."""
-        count = min(self.stimulus.items, max(least, self.stimulus.items // share))
-        offset = random.Random(f"{self.settings.seed}/{name}").random()
-        return ((np.arange(count) + offset) * self.stimulus.items / count).astype(np.int64)
+        return sample_items(self.stimulus.items, self.settings.seed, name, share, least)
 
     async def _play(self, items: NDArray[np.int64], scenario: Scenario, cut_after: int | None) -> int:
         results, failure, seconds = await self._stream(items, scenario, cut_after)
@@ -306,7 +218,7 @@ class StreamBench:
     async def _stream(
         self, items: NDArray[np.int64], scenario: Scenario, cut_after: int | None
     ) -> tuple[NDArray[np.uint32], str | None, float]:
-        """Return the results, what broke the stream if anything did, and the wall-clock seconds it took."""
+        """Return the results, what broke the stream if anything did, and the processor seconds it took."""
         beats = self.stimulus.beats_of(items)
         seed = f"{self.settings.seed}/{scenario.name}/{len(items)}"
         self.monitor.start(len(items), scenario.take.cycles(f"{seed}/take"))
@@ -322,12 +234,12 @@ class StreamBench:
         if cut_after is not None:
             running.append(self._cycles(cut_after))
         failure = None
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             await select(*running)
         except ProtocolError as error:
             failure = str(error)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         results, unknown = self.monitor.values()
         return results, failure or unknown, seconds
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 from cocotb_tools.check_results import get_results
+from numpy.typing import NDArray
 
 from cocotb_tests import replay_tests, simulators, stream_tests
 from cocotb_tests.operations import FAMILIES
+from cocotb_tests.port_values import named_ports
 from cocotb_tests.settings import BenchResult, Settings
 from refmodel.conformance import Configuration, Description, load_description
 from refmodel.errors import DescriptionError
@@ -32,6 +36,15 @@ def described_units() -> dict[str, Description]:
     return {description.name: description for description in found}
 
 
+def build_name(description: Description, parameters: Mapping[str, int | str]) -> str:
+    """Return a directory name for a build of a design with these parameters."""
+    words = "-".join([description.name, *(f"{name}{value}" for name, value in parameters.items())])
+    name = "".join(character if character.isalnum() or character in "_-" else "_" for character in words)
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return name
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a job found.
@@ -42,9 +55,11 @@ class Outcome:
         mismatches: Numbers of those of which the result was wrong.
         classes: Per stimulus class of the set, the number of its items that were compared.
         comparisons: Number of comparisons, the repetitions under stalls included.
-        seconds: Wall-clock time in which those were streamed.
+        seconds: Processor time in which those were streamed.
         reports: Explanations of the first mismatches.
         failures: Sentences about everything else that is wrong; a right job has none, and no mismatches.
+        met: uint8 [vectors], what each vector met at the ports while its result was compared, as bits; of jobs in
+            bulk alone, else empty.
     """
 
     description: Description
@@ -56,6 +71,7 @@ class Outcome:
     seconds: float = 0.0
     reports: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    met: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
     @property
     def passed(self) -> bool:
@@ -88,17 +104,8 @@ class Bench:
             ToolError: If the simulator refuses the sources.
         """
         parameters = description.parameter_values(configuration)
-        handshake = description.handshake
-        ports = [
-            description.clock, description.reset.port, handshake.in_valid, handshake.in_ready, handshake.out_valid,
-            handshake.out_ready, *(port.port for port in description.ports.values()), *description.ties,
-        ]  # fmt: skip
-        words = "-".join([description.name, *(f"{name}{value}" for name, value in parameters.items())])
-        name = "".join(character if character.isalnum() or character in "_-" else "_" for character in words)
-        if len(name) > _LONGEST_NAME:
-            name = f"{name[:_LONGEST_NAME]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-        directory = self.build_root / self.sim / name
-        job = simulators.Job(description.design, ports, parameters, self.waves)
+        directory = self.build_root / self.sim / build_name(description, parameters)
+        job = simulators.Job(description.design, named_ports(description), parameters, self.waves)
         simulators.build(self.sim, self.version, job, directory)
         return directory
 

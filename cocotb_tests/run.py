@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -78,11 +78,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CANNOT_RUN
     except KeyboardInterrupt:
         return INTERRUPTED
+    return conclude(request, outcomes, request.sim)
+
+
+def conclude(request: Request, outcomes: Sequence[Outcome], title: str) -> int:
+    """Print what was found, under a title for the table, and return the exit code."""
     console = report.make_console()
     report.print_problems(console, outcomes)
     if request.show_classes:
         report.print_classes(console, outcomes)
-    report.print_table(console, outcomes, request.sim)
+    report.print_table(console, outcomes, title)
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
@@ -93,6 +98,15 @@ def simulate(request: Request) -> list[Outcome]:
         MxError: If a job could not run.
     """
     bench = Bench(request.sim, simulators.prepare(request.sim), ROOT / "build")
+    return run_jobs(request, lambda selection: _simulate_one(request, bench, selection))
+
+
+def run_jobs(request: Request, job: Callable[[Selection], Outcome]) -> list[Outcome]:
+    """Run *job* for every choice of *request*, several at a time, showing progress; return the outcomes in order.
+
+    Raises:
+        MxError: If a job could not run.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
@@ -102,8 +116,8 @@ def simulate(request: Request) -> list[Outcome]:
     ):
         bar = progress.add_task(f"{request.sim}: build and simulate", total=len(request.chosen))
 
-        def job(selection: Selection) -> Outcome:
-            outcome = _simulate_one(request, bench, selection)
+        def timed(selection: Selection) -> Outcome:
+            outcome = job(selection)
             progress.advance(bar)
             if not console.is_terminal:
                 verdict = "ok" if outcome.passed else "FAILED"
@@ -111,7 +125,7 @@ def simulate(request: Request) -> list[Outcome]:
                 print(f"[{time.monotonic() - began:5.0f} s] {name}: {verdict}", file=sys.stderr, flush=True)
             return outcome
 
-        futures = [pool.submit(job, selection) for selection in request.chosen]
+        futures = [pool.submit(timed, selection) for selection in request.chosen]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
@@ -133,29 +147,24 @@ def _simulate_one(request: Request, bench: Bench, selection: Selection) -> Outco
     )  # fmt: skip
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reports bad usage as every other error: one line, exit 2."""
+class Parser(argparse.ArgumentParser):
+    """A parser that reports bad usage as every other error: one line, exit 2.
+
+    Args:
+        name: What such a line begins with.
+        prog, description: For the help.
+    """
+
+    def __init__(self, name: str, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description)
+        self._name = name
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(CANNOT_RUN, f"make sim: {message}\n")
+        self.exit(CANNOT_RUN, f"{self._name}: {message}\n")
 
 
-def parse(argv: Sequence[str] | None) -> Request:
-    """Return the request that the command line makes.
-
-    Raises:
-        MxError: If it is not one that can be met.
-    """
-    parser = _Parser(
-        prog="python -m cocotb_tests.run",
-        description="Simulate described designs against the model, bit for bit.",
-    )
-    parser.add_argument(
-        "--sim",
-        default="verilator",
-        metavar="SIM",
-        help=f"{' or '.join(simulators.SIMULATORS)} (default verilator)",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose designs, configurations and vectors."""
     parser.add_argument("--dut", metavar="FILE", help="the description of a design (default: every rtl/*.toml)")
     parser.add_argument("--unit", metavar="LIST", help="names of described designs (default: all)")
     parser.add_argument("--formats", metavar="LIST", help="block formats, or pairs A*B")
@@ -178,12 +187,39 @@ def parse(argv: Sequence[str] | None) -> Request:
         help="vectors a set at least (default 20000, of several blocks 5000; under icarus 500)",
     )
     parser.add_argument("--seed", type=_integer, default=1, metavar="S", help="0 or more (default 1)")
-    parser.add_argument("--vector", type=_integer, metavar="N", help="play this vector of the set alone")
     parser.add_argument("--classes", action="store_true", help="print the vectors of each stimulus class, too")
     parser.add_argument("--jobs", type=_integer, metavar="N", help="simulations at a time (default: one a core)")
+
+
+def parse(argv: Sequence[str] | None) -> Request:
+    """Return the request that the command line makes.
+
+    Raises:
+        MxError: If it is not one that can be met.
+    """
+    parser = Parser(
+        "make sim", "python -m cocotb_tests.run", "Simulate described designs against the model, bit for bit."
+    )
+    parser.add_argument(
+        "--sim",
+        default="verilator",
+        metavar="SIM",
+        help=f"{' or '.join(simulators.SIMULATORS)} (default verilator)",
+    )
+    add_options(parser)
+    parser.add_argument("--vector", type=_integer, metavar="N", help="play this vector of the set alone")
     given = parser.parse_args(argv)
-    if given.sim not in simulators.SIMULATORS:
-        raise unknown_name("simulator", given.sim, simulators.SIMULATORS)
+    return make_request(given, given.sim, given.vector)
+
+
+def make_request(given: argparse.Namespace, sim: str, vector: int | None = None) -> Request:
+    """Return the request that is made by the options of `add_options`.
+
+    Raises:
+        MxError: If it is not one that can be met.
+    """
+    if sim not in simulators.SIMULATORS:
+        raise unknown_name("simulator", sim, simulators.SIMULATORS)
     jobs = os.cpu_count() or 1 if given.jobs is None else given.jobs
     if jobs < 1:
         raise DefinitionError(f"JOBS={jobs}: at least one simulation must run")
@@ -198,7 +234,7 @@ def parse(argv: Sequence[str] | None) -> Request:
         lanes=_list(given.lanes), depth=_list(given.depth), config=given.config,
     )  # fmt: skip
     chosen = select_configurations(descriptions, filters, everything=given.all)
-    if given.vector is not None and len(chosen) != 1:
+    if vector is not None and len(chosen) != 1:
         raise DefinitionError(
             f"VECTOR= names a vector of one set, and {len(chosen)} are chosen; give UNIT= and CONFIG= of one"
         )
@@ -207,7 +243,7 @@ def parse(argv: Sequence[str] | None) -> Request:
     tensors = load_pairs(given.input or str(DEFAULT_INPUT), given.input_b)
     words += [f"INPUT={given.input}"] if given.input else []
     words += [f"INPUT_B={given.input_b}"] if given.input_b else []
-    return Request(given.sim, chosen, given.count, given.seed, tensors, tuple(words), given.vector, given.classes, jobs)
+    return Request(sim, chosen, given.count, given.seed, tensors, tuple(words), vector, given.classes, jobs)
 
 
 def _list(text: str | None) -> tuple[str, ...]:

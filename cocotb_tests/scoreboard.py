@@ -51,7 +51,7 @@ class Scoreboard:
             items: Numbers of the items, in the order sent.
             seen: Results [n, words] in the order seen; may be fewer or more.
             scenario: Name for reports.
-            seconds: Wall-clock time that the stream took.
+            seconds: Processor time that the stream took.
 
         Returns:
             (item, seen) of the first wrong results that were not yet known, for `explain`. Where results
@@ -109,8 +109,12 @@ class Scoreboard:
 
     def write(self, path: Path) -> None:
         """Write the tally so far."""
+        self.result().write(path)
+
+    def result(self) -> BenchResult:
+        """Return the tally so far."""
         counts = np.bincount(self._class_of[self._compared], minlength=len(self._classes)).tolist()
-        BenchResult(
+        return BenchResult(
             compared=int(self._compared.sum()),
             comparisons=self._comparisons,
             seconds=self._seconds,
@@ -119,7 +123,7 @@ class Scoreboard:
             reports=self._reports,
             failures=self._failures,
             unfit=self.unfit,
-        ).write(path)
+        )
 
 
 def order_fault(expected: NDArray[np.uint32], seen: NDArray[np.uint32]) -> tuple[int, str] | None:

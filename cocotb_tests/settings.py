@@ -50,7 +50,7 @@ class BenchResult:
     Attributes:
         compared: Number of different items whose result was compared.
         comparisons: Number of comparisons; an item that is played in several scenarios counts each time.
-        seconds: Wall-clock time in which those were streamed.
+        seconds: Processor time in which those were streamed.
         classes: Per stimulus class, the number of its items that were compared.
         mismatches: Numbers of the items of which the result was wrong.
         reports: Explanations of the first mismatches.

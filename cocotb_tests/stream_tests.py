@@ -15,10 +15,10 @@ from cocotb_tests.patterns import CLOSED, FULL_RATE, STALLS, Scenario
 TESTS = 3 + len(STALLS)
 """Number of tests in this module; a run with fewer has failed."""
 
-_STALL_SHARE = 10  # every so many-th vector is played under each pattern of stalls
-_MIN_STALLED = 32
-_RESET_ROUNDS = 6
-_LATENCY_ITEMS = 3
+STALL_SHARE = 10  # every so many-th vector is played under each pattern of stalls
+MIN_STALLED = 32
+RESET_ROUNDS = 6
+LATENCY_ITEMS = 3
 
 
 @cocotb.test()
@@ -41,7 +41,7 @@ async def stalls(dut: Any, scenario: Scenario) -> None:
     """A sample of vectors from all classes under gaps and back-pressure."""
     bench = StreamBench(dut)
     await bench.start()
-    await bench.play(bench.sample(scenario.name, _STALL_SHARE, _MIN_STALLED), scenario)
+    await bench.play(bench.sample(scenario.name, STALL_SHARE, MIN_STALLED), scenario)
     bench.finish()
 
 
@@ -51,7 +51,7 @@ async def latency(dut: Any) -> None:
     bench = StreamBench(dut)
     promised = bench.description.latency(bench.configuration)
     await bench.start()
-    for item in bench.sample("latency", bench.stimulus.items, _LATENCY_ITEMS).tolist():
+    for item in bench.sample("latency", bench.stimulus.items, LATENCY_ITEMS).tolist():
         cycles = await bench.latency(item)
         if promised is not None and cycles is not None and cycles != promised:
             bench.scoreboard.fail(
@@ -69,9 +69,9 @@ async def reset_in_mid_stream(dut: Any) -> None:
     rng = random.Random(f"{bench.settings.seed}/reset")
     longest = int(np.diff(bench.stimulus.bounds).max())
     out_valid = getattr(dut, bench.handshake.out_valid)
-    for round_ in range(_RESET_ROUNDS):
+    for round_ in range(RESET_ROUNDS):
         scenario = CLOSED if round_ == 0 else rng.choice((FULL_RATE, *STALLS))
-        items = bench.sample(f"cut {round_}", _STALL_SHARE, _MIN_STALLED)
+        items = bench.sample(f"cut {round_}", STALL_SHARE, MIN_STALLED)
         await bench.play_and_cut(items, scenario, rng.randint(5, 60) if round_ else DRAIN_CYCLES + longest)
         if scenario is CLOSED and out_valid.value != Logic(1):
             bench.scoreboard.fail(
@@ -82,6 +82,6 @@ async def reset_in_mid_stream(dut: Any) -> None:
         # Every other round goes on at once, so that old and new data meet if they can.
         if round_ % 2 == 0 and (stale := await bench.watch(DRAIN_CYCLES)):
             bench.scoreboard.fail(f"reset: {stale} results appeared after a reset although nothing had been sent")
-        restart = bench.sample(f"restart {round_}", _STALL_SHARE, _MIN_STALLED)[:_MIN_STALLED]
+        restart = bench.sample(f"restart {round_}", STALL_SHARE, MIN_STALLED)[:MIN_STALLED]
         await bench.play(restart, rng.choice((FULL_RATE, *STALLS)))
     bench.finish()

@@ -27,7 +27,7 @@ def obtain_vectors(description: Description, configuration: Configuration, reque
         MxError: If the request is out of range, or there is no such set.
     """
     operation = description.operation.name
-    key = _key(description, configuration, request)
+    key = vector_key(description, configuration, request)
     directory = root / f"{operation}-{configuration.format_name.replace('*', '-x-')}-{key[:16]}"
     with _locks[directory]:
         stamp = directory / "complete.key"
@@ -40,8 +40,8 @@ def obtain_vectors(description: Description, configuration: Configuration, reque
     return directory
 
 
-def _key(description: Description, configuration: Configuration, request: VectorRequest) -> str:
-    """Digest of the call and of the model's source: a changed model is never compared with old results."""
+def vector_key(description: Description, configuration: Configuration, request: VectorRequest) -> str:
+    """Return a digest of the call and of the model's source: a changed model is never compared with old results."""
     call = [
         description.operation.name,
         FAMILIES[description.operation.name].call(description, configuration),

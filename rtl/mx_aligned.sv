@@ -84,7 +84,19 @@ module mx_aligned #(
   output logic [mx_pkg::number_bits(ResultFormat)-1:0]      result_o
 );
 
-  if (ScaleApply == mx_pkg::ScaleGroupExponent) begin : gen_group_exponent
+  // Some values that are refused below leave nothing that could be elaborated: no group, no inner group,
+  // terms not on their grid.
+  localparam int HasGroup = (GroupSize >= mx_pkg::BlockSize && InnerGroup >= 1
+                             && InnerGroup <= mx_pkg::BlockSize
+                             && mx_pkg::aligned_is_fixed(AFormat, BFormat, AlignBits) != 0) ? 1 : 0;
+
+  if (ScaleApply == mx_pkg::ScaleGroupExponent && HasGroup == 0) begin : gen_refused
+
+    assign ready_o  = 1'b0;
+    assign valid_o  = 1'b0;
+    assign result_o = '0;
+
+  end else if (ScaleApply == mx_pkg::ScaleGroupExponent) begin : gen_group_exponent
 
     mx_aligned_group_dot #(
       .AFormat     (AFormat),

@@ -47,16 +47,14 @@ module mx_element_decode #(
     assign exponent = code_i[Bits-2:MantissaBits];
     assign mantissa = code_i[MantissaBits-1:0];
 
-    always_comb begin
-      is_normal     = exponent != '0;
-      significand_o = {is_normal, mantissa};
-      offset_o      = is_normal ? exponent - 1'b1 : '0;
-      exponent_o    = is_normal ? exponent : OffsetBits'(1);
-      is_zero_o     = !is_normal && mantissa == '0;
-      is_inf_o      = mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa == '0;
-      is_nan_o      = (mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa != '0)
-          || (Format == mx_pkg::E4M3 && exponent == '1 && mantissa == '1);
-    end
+    assign is_normal     = exponent != '0;
+    assign significand_o = {is_normal, mantissa};
+    assign offset_o      = is_normal ? exponent - 1'b1 : '0;
+    assign exponent_o    = {exponent[OffsetBits-1:1], exponent[0] || !is_normal};
+    assign is_zero_o     = !is_normal && mantissa == '0;
+    assign is_inf_o      = mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa == '0;
+    assign is_nan_o      = (mx_pkg::has_inf(Format) != 0 && exponent == '1 && mantissa != '0)
+        || (Format == mx_pkg::E4M3 && exponent == '1 && mantissa == '1);
 
   end
 

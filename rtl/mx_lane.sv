@@ -84,21 +84,13 @@ module mx_lane #(
   assign negative_o = a_negative ^ b_negative;
   assign product_o  = ProductBits'(product);
 
-  // The sum of two short fields as a ripple of gates: a carry chain would stand between the codes and
-  // what is a function of few of their bits.
-  logic [PositionBits-1:0] a_field, b_field, carry;
-
-  assign a_field = PositionBits'(a_exponent);
-  assign b_field = PositionBits'(b_exponent);
-
-  always_comb begin
-    carry = '0;
-    for (int i = 1; i < PositionBits; i++) begin
-      carry[i] = (a_field[i-1] && b_field[i-1]) || (a_field[i-1] && carry[i-1])
-          || (b_field[i-1] && carry[i-1]);
-    end
-    position_o = a_field ^ b_field ^ carry;
-  end
+  mx_ripple_add #(
+    .Width(PositionBits)
+  ) u_position (
+    .a_i  (PositionBits'(a_exponent)),
+    .b_i  (PositionBits'(b_exponent)),
+    .sum_o(position_o)
+  );
 
   assign is_nan_o   = a_is_nan || b_is_nan || (a_is_inf && b_is_zero) || (a_is_zero && b_is_inf);
   assign is_inf_o   = a_is_inf || b_is_inf;

@@ -25,37 +25,34 @@ module mx_multiply #(
 
   for (genvar r = 0; r < Rows; r++) begin : gen_row
 
-    logic [RowBits-1:0] once, twice, carry, row;
+    logic [RowBits-1:0] once, twice, row;
     logic [Bits-1:0]    sum;
 
     assign once  = digits[2*r] ? RowBits'(a_i) : '0;
     assign twice = digits[2*r+1] ? RowBits'(a_i) << 1 : '0;
 
-    // A ripple of gates instead of a carry chain.
-    always_comb begin
-      carry = '0;
-      for (int i = 1; i < RowBits; i++) begin
-        carry[i] = (once[i-1] && twice[i-1]) || (once[i-1] && carry[i-1])
-            || (twice[i-1] && carry[i-1]);
-      end
-      row = once ^ twice ^ carry;
-    end
+    mx_ripple_add #(
+      .Width(RowBits)
+    ) u_row (
+      .a_i  (once),
+      .b_i  (twice),
+      .sum_o(row)
+    );
 
     if (r == 0) begin : gen_first
       assign sum = Bits'(row);
     end else if (ABits + BBits <= 6) begin : gen_gates
       // A product of six input bits in all: one function a bit, found through gates alone.
-      logic [Bits-1:0] left, right, ripple;
+      logic [Bits-1:0] left, right;
       assign left  = gen_row[r-1].sum;
       assign right = Bits'(row) << (2 * r);
-      always_comb begin
-        ripple = '0;
-        for (int i = 1; i < Bits; i++) begin
-          ripple[i] = (left[i-1] && right[i-1]) || (left[i-1] && ripple[i-1])
-              || (right[i-1] && ripple[i-1]);
-        end
-        sum = left ^ right ^ ripple;
-      end
+      mx_ripple_add #(
+        .Width(Bits)
+      ) u_add (
+        .a_i  (left),
+        .b_i  (right),
+        .sum_o(sum)
+      );
     end else begin : gen_chain
       // The low bits of the rows before are final.
       assign sum[2*r-1:0] = gen_row[r-1].sum[2*r-1:0];

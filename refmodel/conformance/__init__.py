@@ -8,6 +8,7 @@
 * `consistency`  what no single table shows to be wrong
 * `sources`      the source files that a description names
 * `tables`       reading TOML with messages that name file, table and key
+* `clauses`      the clauses of the specifications, and what exercises each
 """
 
 from refmodel.conformance.configuration import Configuration, OperandPair

@@ -198,7 +198,8 @@ class _Builder:
 
     def _floors(self) -> list[Maker]:
         """Sums that miss a subnormal result by what several tiny terms add up to, these being just inside and
-        outside what is kept where the floor holds the exponent up; other largest terms around the floor."""
+        outside what is kept where the floor holds the exponent up; such terms in every lane, where it does not
+        unless it holds always; other largest terms around the floor."""
         floor, quantum = self._rule.exp_floor, self._request.target.quantum
         if floor is None:
             return []
@@ -212,6 +213,15 @@ class _Builder:
                     terms = [term._replace(m=sign) for term in head + tail]
                     if len(terms) <= self._kit.lanes:
                         makers += [partial(self._case, [terms], None, 0)] * 2
+                    # No term is zero, so the floor does not hold: beside an accumulator that is none of the
+                    # terms the smallest of them decide a rounding.
+                    everywhere = [Term(-sign, grid + below)] * self._kit.lanes
+                    for m in (1, 3):
+                        start = Term(sign * m, quantum + m.bit_length() - 1)
+                        makers += [
+                            partial(self._case, [everywhere], start, 0),
+                            partial(self._case, [[start], everywhere], None, 0),
+                        ]
             for step in range(-4, 4):
                 for m in (1, -3):
                     small = Term(m, min(-1, -width - step))

@@ -1,0 +1,45 @@
+"""The tests of `cocotb_tests.stream_tests` as segments of a plan: what every set is played through."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from cocotb_tests.bench import DRAIN_CYCLES, RESET_CYCLES, sample_items
+from cocotb_tests.bulk.plan import Segment
+from cocotb_tests.patterns import CLOSED, FULL_RATE, STALLS
+from cocotb_tests.port_values import PortValues
+from cocotb_tests.stream_tests import LATENCY_ITEMS, MIN_STALLED, RESET_ROUNDS, STALL_SHARE
+
+
+def stream_segments(values: PortValues, seed: int) -> list[Segment]:
+    """Return all vectors at full rate, samples under stalls, single ones for the latency, and resets in mid-stream.
+
+    Args:
+        values: The vectors.
+        seed: Of the samples and of where a stream is cut.
+    """
+    count, promises = values.items.count, values.description.handshake
+    segments = [Segment(np.arange(count), full_rate=promises.full_rate)]
+    segments += [Segment(sample_items(count, seed, each.name, STALL_SHARE, MIN_STALLED), each) for each in STALLS]
+    latency = values.description.latency(values.configuration)
+    for item in sample_items(count, seed, "latency", count, LATENCY_ITEMS):
+        segments.append(Segment(np.array([item]), latency=latency))
+    rng = random.Random(f"{seed}/reset")
+    longest = int(np.diff(values.bounds).max())
+    reset = RESET_CYCLES
+    for number in range(RESET_ROUNDS):
+        scenario = CLOSED if number == 0 else rng.choice((FULL_RATE, *STALLS))
+        items = sample_items(count, seed, f"cut {number}", STALL_SHARE, MIN_STALLED)
+        cut = rng.randint(5, 60) if number else DRAIN_CYCLES + longest
+        segments.append(Segment(items[: cut + 1], scenario, cut=cut, reset=reset, must_offer=scenario is CLOSED))
+        reset = rng.randint(2, 4)
+        # Every other round goes on at once, so that old and new data meet if they can.
+        if number % 2 == 0:
+            segments.append(Segment(items[:0], reset=reset))
+            reset = 0
+        restart = sample_items(count, seed, f"restart {number}", STALL_SHARE, MIN_STALLED)[:MIN_STALLED]
+        segments.append(Segment(restart, rng.choice((FULL_RATE, *STALLS)), reset=reset))
+        reset = 0
+    return segments
