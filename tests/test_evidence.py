@@ -125,7 +125,8 @@ def test_the_readme_must_say_what_the_evidence_shows(tmp_path, capsys):
     assert run.main(["--write"], directory, readme) == 0
     assert run.main([], directory, readme) == 0
     text = readme.read_text()
-    assert text.startswith("before\n") and text.endswith("after\n")
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
     assert "98.96% caught by the vectors of `make sim` alone, 100.00% by the sign-off run" in text
     readme.write_text(text.replace("98.96%", "99.96%"))  # a rate that the evidence does not support
     assert run.main([], directory, readme) == run.REFUSED
