@@ -8,18 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cocotb_tests.mismatch import WrongDot, operand_lines, result_lines
 from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
 from cocotb_tests.packing import Codes
-from refmodel import oracle
 from refmodel.accumulate import AccumulationRule, to_dict
-from refmodel.blocks import Blocks
 from refmodel.conformance import Configuration, Description, OperandPair
 from refmodel.conformance.configuration import element_of
+from refmodel.conformance.explanation import explain_vector
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
 from refmodel.vectors.files import read_dot_vectors, write_vectors
 
-_REPORTED_BLOCKS = 4
 _GARBAGE_SEED = 0x6D78
 
 
@@ -75,34 +72,13 @@ class DotItems(Items):
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results[:, None]})
 
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
-        wrong = self.wrong(item, seen["result"][0])
-        shown = len(wrong.pairs) if full else _REPORTED_BLOCKS
-        return [*operand_lines(wrong, shown), *result_lines(wrong)]
-
-    def wrong(self, item: int, seen: int) -> WrongDot:
-        """Return a wrong result with its operands."""
         place = int(self._order[item])
         number = int(np.searchsorted(self._starts, place, side="right")) - 1
-        vectors, dot = self._sets[number], place - int(self._starts[number])
-        rows = range(vectors.blocks)[vectors.dot_slice(dot)]
-        pairs = list(zip(oracle_blocks(vectors.a, rows), oracle_blocks(vectors.b, rows), strict=True))
-        return WrongDot(
-            pairs,
-            vectors.rule,
-            int(vectors.results[dot]),
-            seen,
-            c=0 if vectors.c is None else int(vectors.c[dot]),
-            has_scales=vectors.scaled,
-        )
+        return explain_vector(self._sets[number], place - int(self._starts[number]), seen, full=full)
 
 
 def _shifts(parts: Sequence[Planes]) -> NDArray[np.int64]:
     return np.cumsum([0, *(int(part.bounds[-1]) for part in parts[:-1])])
-
-
-def oracle_blocks(blocks: Blocks, rows: Sequence[int] | NDArray[np.int64]) -> list[oracle.Block]:
-    """Return rows of *blocks* as the oracle's."""
-    return [oracle.Block(blocks.format, int(blocks.scales[i]), tuple(blocks.codes[i].tolist())) for i in rows]
 
 
 class DotFamily(Family):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cocotb_tests.mismatch import WrongDot, operand_lines, result_lines
 from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
-from cocotb_tests.operations.dots import on_first_blocks, oracle_blocks, rule_call, run_time_formats
-from refmodel.blocks import Blocks
+from cocotb_tests.operations.dots import on_first_blocks, rule_call, run_time_formats
 from refmodel.conformance import Configuration, Description
+from refmodel.conformance.explanation import explain_vector
 from refmodel.vectors.files import read_vectors, write_vectors
+from refmodel.vectors.selection import select_vectors
 from refmodel.vectors.tiles import TileVectors, make_tile_vectors
-
-_REPORTED_BLOCKS = 4
 
 
 class TileItems(Items):
@@ -46,30 +43,7 @@ class TileItems(Items):
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results})
 
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
-        vectors, expected = self._vectors, self._vectors.results[item].tolist()
-        wrong = [i for i, bits in enumerate(seen["result"]) if bits != expected[i]]
-        places = [divmod(i, vectors.columns) for i in wrong]
-        lines = [f"  {len(wrong)} of {len(expected)} entries are wrong: {', '.join(map(str, places[:16]))}"]
-        if list(seen["result"]) == [expected[i] for i in _transposed(len(expected), vectors.columns)]:
-            return [*lines, "  hint: the tile is transposed"]
-        row, column = places[0]
-        steps = range(int(vectors.bounds[item]), int(vectors.bounds[item + 1]))
-        a, b = (
-            oracle_blocks(Blocks(operand.format, operand.codes[:, place], operand.scales[:, place]), steps)
-            for operand, place in ((vectors.a, row), (vectors.b, column))
-        )
-        pairs = list(zip(a, b, strict=True))
-        c = 0 if vectors.c is None else int(vectors.c[item, wrong[0]])
-        first = WrongDot(
-            pairs, vectors.rule, expected[wrong[0]], seen["result"][wrong[0]], c=c,
-            has_scales=vectors.scaled,
-        )  # fmt: skip
-        shown = len(pairs) if full else _REPORTED_BLOCKS
-        return [*lines, f"  entry {(row, column)}:", *operand_lines(first, shown), *result_lines(first)]
-
-
-def _transposed(entries: int, columns: int) -> list[int]:
-    return np.arange(entries).reshape(-1, columns).T.ravel().tolist()
+        return explain_vector(self._vectors, item, seen, full=full)
 
 
 def _thinned(vectors: TileVectors, count: int) -> TileVectors:
@@ -78,22 +52,7 @@ def _thinned(vectors: TileVectors, count: int) -> TileVectors:
     if vectors.vectors <= count:
         return vectors
     firsts = [each.first for each in vectors.classes if each.count]
-    chosen = np.unique([*firsts, *np.linspace(0, vectors.vectors - 1, count).astype(int)])
-    lengths = np.diff(vectors.bounds)[chosen]
-    ends = np.cumsum(lengths)
-    steps = np.repeat(vectors.bounds[chosen] - (ends - lengths), lengths) + np.arange(ends[-1])
-    classes, made = [], 0
-    for each in vectors.classes:
-        kept = int(np.count_nonzero((chosen >= each.first) & (chosen < each.first + each.count)))
-        classes.append(replace(each, first=made, count=kept))
-        made += kept
-    a, b = (
-        Blocks(x.format, x.codes[steps], x.scales[steps], tensor_scale=x.tensor_scale) for x in (vectors.a, vectors.b)
-    )
-    return replace(
-        vectors, a=a, b=b, last=vectors.last[steps], results=vectors.results[chosen],
-        c=None if vectors.c is None else vectors.c[chosen], classes=tuple(classes),
-    )  # fmt: skip
+    return select_vectors(vectors, np.unique([*firsts, *np.linspace(0, vectors.vectors - 1, count).astype(int)]))
 
 
 class TileFamily(Family):
