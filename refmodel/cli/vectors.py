@@ -136,8 +136,8 @@ def _vectors(arguments: argparse.Namespace) -> None:
     check_forms(forms)
     check_destination(arguments.output)
     tensors = [] if arguments.input is None else load_pairs(arguments.input, arguments.input_b)
-    tally = _Tally()
-    write_vectors(tally.watch(_make(arguments, tensors, _Progress().step)), arguments.output, forms)
+    tally, progress = _Tally(), _Progress()
+    write_vectors(tally.watch(_make(arguments, tensors, progress.step), progress.step), arguments.output, forms)
     print_table(("class", *tally.counted), [(name, *numbers) for name, numbers in tally.classes.items()])
     print(f"{arguments.output}: {tally.made}")
 
@@ -150,8 +150,8 @@ class _Tally:
         self.counted: tuple[str, ...] = ()
         self._title, self._counts = "", Counter[str]()
 
-    def watch(self, parts: Iterable[VectorSet]) -> Iterator[VectorSet]:
-        """Pass the parts on."""
+    def watch(self, parts: Iterable[VectorSet], progress: Callable[[str], None]) -> Iterator[VectorSet]:
+        """Pass the parts on; *progress* is told before the files of each are written."""
         for part in parts:
             *steps, vectors = part.counts()
             self.counted, self._title = (vectors, *steps), part.title
@@ -163,6 +163,7 @@ class _Tally:
                     numbers.append(rows[-1].stop - rows[0].start)
                 so_far = self.classes.get(each.name, [0] * len(numbers))
                 self.classes[each.name] = [x + y for x, y in zip(so_far, numbers, strict=True)]
+            progress("files")
             yield part
 
     @property
