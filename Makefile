@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk waves sv-bench synth docs silicon mmasim test exhaustive laws lint clean iverilog
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal docs silicon mmasim test exhaustive laws lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -49,6 +49,20 @@ bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
 
+museum: $(VENV)/.sim  ## plant every fault of the bug museum in the RTL and see it caught; writes evidence/museum.json
+## ONLY=LIST              names of faults, as shell patterns separated by commas (default all)
+## COUNT=N, SEED=N        vectors a set (default as in make sim), their seed; JOBS= as in make sim
+	@$(BIN)/python -m cocotb_tests.museum.run $(call option,--only,ONLY) $(call option,--count,COUNT) \
+	  $(call option,--seed,SEED) $(call option,--jobs,JOBS)
+
+coverage: $(VENV)/.sim  ## count what the vectors meet, bins of docs/coverage.md and code; writes evidence/coverage.json
+## UNIT=, FORMATS= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the sets; JOBS= likewise
+	@$(BIN)/python -m cocotb_tests.coverage.run \
+	  $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
+	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) $(call option,--seed,SEED)
+
 sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
 ## SIM=icarus|verilator   simulator (default icarus)
 ## FORMATS=, RULE= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the set
@@ -72,6 +86,14 @@ synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; wha
 ## LIMIT=N, JOBS=N        seconds a measurement (default 900), processes (default 2)
 	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
 	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
+
+formal: $(VENV)/.formal  ## prove units over all inputs, each proof beside a fault that it must find; ends with a table
+## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
+## UNIT=LIST, ONLY=TEXT   units; properties whose name and parameters hold this (default all)
+## LIMIT=N, JOBS=N        seconds a proof (default 900), processes (default 2)
+## AGAIN=1                prove also what stands in evidence/formal.json
+	@$(BIN)/python -m flows.formal.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
+	  $(call option,--only,ONLY) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS) $(if $(AGAIN),--again)
 
 docs: $(VENV)/.sim  ## write the datasheets in docs/units and docs/synthesis.md from headers, descriptions and figures
 	@$(BIN)/python -m flows.datasheets.run
@@ -114,6 +136,11 @@ $(VENV)/.sim: pyproject.toml | $(BIN)/python
 $(VENV)/.synth: pyproject.toml $(VENV)/.sim | $(BIN)/python
 	@echo "installing the packages of extra 'synth' into $(VENV) ..."
 	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[synth]'
+	@touch $@
+
+$(VENV)/.formal: pyproject.toml $(VENV)/.sim | $(BIN)/python
+	@echo "installing the packages of extra 'formal' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[formal]'
 	@touch $@
 
 $(VENV)/.silicon: pyproject.toml | $(BIN)/python

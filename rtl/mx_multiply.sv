@@ -43,11 +43,14 @@ module mx_multiply #(
       assign sum = Bits'(row);
     end else if (ABits + BBits <= 6) begin : gen_gates
       // A product of six input bits in all: one function a bit, found through gates alone.
+      logic [Bits-1:0] left, right;
+      assign left  = gen_row[r-1].sum;
+      assign right = Bits'(row) << (2 * r);
       mx_ripple_add #(
         .Width(Bits)
       ) u_add (
-        .a_i  (gen_row[r-1].sum),
-        .b_i  (Bits'(row) << (2 * r)),
+        .a_i  (left),
+        .b_i  (right),
         .sum_o(sum)
       );
     end else begin : gen_chain

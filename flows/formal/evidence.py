@@ -1,0 +1,102 @@
+"""What was proved, as a file: evidence/formal.json. It is complete after every property; a run goes on from it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flows import rtl
+from flows.formal.properties import Property
+from flows.formal.prove import BUILD, Finding
+
+FILE = rtl.ROOT / "evidence" / "formal.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A property with what was found.
+
+    Attributes:
+        name, parameters: Of the property.
+        unit, claim: Of the property.
+        digest: Of all that decides the result, the tools apart.
+        tools: Versions of the tools.
+        finding: Of the sources as they are.
+        fault: File, old and new text of the twin.
+        twin: Of the sources with that fault.
+    """
+
+    name: str
+    parameters: Mapping[str, int | str]
+    unit: str
+    claim: str
+    digest: str
+    tools: Sequence[str]
+    finding: Finding
+    fault: Sequence[str]
+    twin: Finding
+
+    @property
+    def passed(self) -> bool:
+        """Whether the property holds and its twin fails."""
+        return self.finding.verdict == "holds" and self.twin.verdict == "fails"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether more time would change nothing."""
+        return "undetermined" not in (self.finding.verdict, self.twin.verdict)
+
+
+class Evidence:
+    """The entries of the file."""
+
+    def __init__(self, path: Path = FILE) -> None:
+        self._path = path
+        self._entries: dict[str, Entry] = {}
+        self._read()
+
+    def find(self, prop: Property, digest: str, tools: Sequence[str]) -> Entry | None:
+        """Return the settled entry of a property from these sources and tools, if there is one."""
+        entry = self._entries.get(prop.title)
+        if entry and (entry.digest, list(entry.tools)) == (digest, list(tools)) and entry.is_settled:
+            return entry
+        return None
+
+    def put(self, prop: Property, entry: Entry) -> None:
+        """Add an entry in the place of an earlier one."""
+        with self._alone():
+            self._entries[prop.title] = entry
+            self._write()
+
+    def keep(self, properties: Sequence[Property]) -> None:
+        """Drop the entries of other properties, and put the rest in this order."""
+        with self._alone():
+            titles = [prop.title for prop in properties]
+            self._entries = {title: self._entries[title] for title in titles if title in self._entries}
+            self._write()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the file against other processes and threads, with what they have added read."""
+        self._path.parent.mkdir(exist_ok=True)
+        BUILD.mkdir(parents=True, exist_ok=True)
+        with open(BUILD / "evidence.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            yield
+
+    def _read(self) -> None:
+        if self._path.is_file():
+            for title, each in json.loads(self._path.read_text()).items():
+                finding, twin = Finding(**each.pop("finding")), Finding(**each.pop("twin"))
+                self._entries[title] = Entry(finding=finding, twin=twin, **each)
+
+    def _write(self) -> None:
+        lines = [f"{json.dumps(title)}: {json.dumps(asdict(entry))}" for title, entry in self._entries.items()]
+        unfinished = self._path.with_suffix(".new")
+        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        unfinished.rename(self._path)

@@ -1,0 +1,143 @@
+"""One property proved: its assumptions can be true, it holds wherever they are, and its twin fails."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from flows import rtl
+from flows.formal.design import Design, read
+from flows.formal.properties import Property
+from flows.formal.solver import Answer, Query, ask
+from flows.synthesis.yosys import TimedOutError, Tool
+from refmodel.errors import DefinitionError
+
+BUILD = rtl.ROOT / "build" / "formal"
+
+Verdict = Literal["holds", "fails", "vacuous", "undetermined"]
+"""Vacuous: the assumptions cannot be true. Undetermined: time ran out."""
+
+Example = Sequence[Mapping[str, str]]
+"""Ports and their values, hexadecimal, in each clock cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of a property, or of its twin, and the processor seconds that the solver took."""
+
+    verdict: Verdict
+    seconds: float
+    example: Example = ()
+
+
+def examine(prop: Property, yosys: Tool, limit_s: float, *, faulty: bool) -> Finding:
+    """Return whether *prop* holds of the sources, or with *faulty* of those with the fault of its twin.
+
+    Raises:
+        ToolError: If a tool fails.
+        DefinitionError: If the fault does not fit the sources.
+    """
+    began = time.monotonic()
+    directory = BUILD / f"{prop.title.replace(' ', '_').replace('=', '')}{'-twin' if faulty else ''}"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+
+    def left() -> float:
+        return max(limit_s - (time.monotonic() - began), 1.0)
+
+    try:
+        design = read(yosys, _sources(prop, directory, faulty=faulty), prop.name, prop.values, directory, left())
+        decide = _decide_sequence if prop.induction else _decide_function
+        finding = decide(prop, design, directory, left())
+    except TimedOutError:
+        finding = Finding("undetermined", limit_s)
+    shutil.rmtree(directory)
+    return finding
+
+
+def _sources(prop: Property, directory: Path, *, faulty: bool) -> list[Path]:
+    paths = prop.sources()
+    if faulty:
+        original = rtl.RTL / prop.twin.file
+        if original not in paths:
+            raise DefinitionError(f"twin of {prop.title}: {prop.twin.file} is not among its sources")
+        patched = directory / prop.twin.file
+        patched.write_text(prop.twin.apply(original.read_text()))
+        paths[paths.index(original)] = patched
+    return paths
+
+
+def _decide_function(prop: Property, design: Design, directory: Path, limit_s: float) -> Finding:
+    """Decide a property of a design without registers."""
+    assumed, holds = _assumed(design, 0), design.condition("holds", 0)
+    queries = [Query([assumed]), Query([assumed, f"(not {holds})"], _shown(design, 1))]
+    possible, broken = answers = ask(prop.solver, design.cycle(0), queries, directory / "queries.json", limit_s)
+    verdict: Verdict = "undetermined"
+    if possible.status == "unsat":
+        verdict = "vacuous"
+    elif broken.status == "sat":
+        verdict = "fails"
+    elif (possible.status, broken.status) == ("sat", "unsat"):
+        verdict = "holds"
+    return _finding(verdict, answers, design, 1, broken)
+
+
+def _decide_sequence(prop: Property, design: Design, directory: Path, limit_s: float) -> Finding:
+    """Decide a property of a design with registers by k-induction.
+
+    It holds from the first cycle on for k cycles; and whenever it held in k cycles, no state twice among them, it holds
+    in the next.
+    """
+    last = prop.induction
+    declarations = [line for number in range(last + 1) for line in design.cycle(number)]
+    assumed = [_assumed(design, number) for number in range(last + 1)]
+    holds = [design.condition("holds", number) for number in range(last + 1)]
+    steps = [design.step(number) for number in range(last)]
+    broken = [f"(and {' '.join(assumed[: number + 1])} (not {holds[number]}))" for number in range(last + 1)]
+    distinct = [design.differ(one, other) for other in range(last + 1) for one in range(other)]
+    queries = [
+        Query([design.first(), *steps, *assumed]),
+        Query([design.first(), *steps, f"(or {' '.join(broken)})"], _shown(design, last + 1)),
+        Query([*steps, *assumed, *holds[:last], *distinct, f"(not {holds[last]})"]),
+    ]
+    possible, base, step = answers = ask(prop.solver, declarations, queries, directory / "queries.json", limit_s)
+    verdict: Verdict = "undetermined"
+    if possible.status == "unsat":
+        verdict = "vacuous"
+    elif base.status == "sat":
+        verdict = "fails"
+    elif (possible.status, base.status, step.status) == ("sat", "unsat", "unsat"):
+        verdict = "holds"
+    return _finding(verdict, answers, design, last + 1, base)
+
+
+def _finding(verdict: Verdict, answers: Sequence[Answer], design: Design, cycles: int, broken: Answer) -> Finding:
+    example = _example(design, cycles, broken.values) if verdict == "fails" else ()
+    return Finding(verdict, round(sum(each.seconds for each in answers), 2), example)
+
+
+def _assumed(design: Design, number: int) -> str:
+    return design.condition("assumed", number) if "assumed" in design.outputs else "true"
+
+
+def _shown(design: Design, cycles: int) -> list[tuple[str, int]]:
+    return [design.value(port, number) for number in range(cycles) for port in _ports(design)]
+
+
+def _example(design: Design, cycles: int, values: Sequence[int]) -> Example:
+    """Return the values of the ports by cycle, as many hexadecimal digits as each is wide; up to what is broken."""
+    found = iter(values)
+    example = [
+        {port: f"{next(found):0{(design.value(port, number)[1] + 3) // 4}x}" for port in _ports(design)}
+        for number in range(cycles)
+    ]
+    end = next(number for number, ports in enumerate(example) if ports["holds"] == "0")
+    return [{port: value for port, value in ports.items() if port != "holds"} for ports in example[: end + 1]]
+
+
+def _ports(design: Design) -> list[str]:
+    return [*design.inputs, *(port for port in design.outputs if port != "assumed")]
