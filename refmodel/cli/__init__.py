@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import clauses, digests, dot, encode, explain, formats, identify, profiles, quantize, vectors
+from refmodel.cli import check, clauses, digests, dot, encode, explain, formats, identify, profiles, quantize, vectors
 from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
@@ -60,6 +60,6 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (encode, quantize, dot, identify, explain, formats, profiles, vectors, digests, clauses):
+    for module in (encode, quantize, dot, identify, explain, formats, profiles, vectors, check, digests, clauses):
         module.add(commands)
     return parser

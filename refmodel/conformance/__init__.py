@@ -9,6 +9,10 @@
 * `sources`      the source files that a description names
 * `tables`       reading TOML with messages that name file, table and key
 * `clauses`      the clauses of the specifications, and what exercises each
+* `results`      files of results, from wherever they come
+* `check`        results judged against a vector set
+* `causes`       what can be wrong with a design, and what it would give then
+* `explanation`, `mismatch`  one wrong result explained
 """
 
 from refmodel.conformance.configuration import Configuration, OperandPair
