@@ -27,7 +27,7 @@ from refmodel.vectors.vectorset import StimulusClassRange
 FIRST = 1 << 16
 """Dot products asked for in the first piece."""
 
-MAX_STREAM = 1 << 40
+MAX_STREAM = 1 << 36
 """Largest number of dot products of a set."""
 
 DESCRIPTIONS = {
