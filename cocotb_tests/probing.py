@@ -142,6 +142,7 @@ class ProbedDesign:
                 "multi_block": self.description.operation.name == "dot_general",
                 "initial_values": has_c,
                 "inputs": [],
+                "shard": [0, 1],
             },
             c=np.concatenate([p.c for p in batch]) if has_c else None,
             scaled=scale_of(pair.a) is not None,
