@@ -362,7 +362,7 @@ def test_an_interrupt_ends_quietly_and_leaves_nothing(folder: Path) -> None:
     before = set(os.listdir(folder))
     # A shell starts background jobs with interrupts ignored, and a child would inherit that.
     with process(
-        *(*VECTORS, "--count", "2000000", "--seed", "1"),
+        *(*VECTORS, "--count", "200000000", "--seed", "1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
