@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flows import rtl
+from flows.tables import check_keys, combinations, read_tables
 from refmodel.conformance.loading import load_description
 from refmodel.errors import DefinitionError
 
@@ -52,15 +51,10 @@ def read_parameter_sets(path: Path = FILE) -> list[ParameterSet]:
     Raises:
         DefinitionError: If the file is not what its comment says; the message names the set.
     """
-    with open(path, "rb") as stream:
-        try:
-            data = tomllib.load(stream)
-        except tomllib.TOMLDecodeError as error:
-            raise DefinitionError(f"{path.name}: {error}") from None
-    if set(data) != {"set"}:
-        raise DefinitionError(f"{path.name}: holds {sorted(data)}; expected [[set]] tables alone")
     return [
-        each for number, table in enumerate(data["set"], 1) for each in _members(f"{path.name}: set {number}", table)
+        each
+        for number, table in enumerate(read_tables(path, "set"), 1)
+        for each in _members(f"{path.name}: set {number}", table)
     ]
 
 
@@ -82,30 +76,16 @@ def described_sets(most: int) -> list[ParameterSet]:
 
 
 def _members(where: str, table: Mapping[str, Any]) -> list[ParameterSet]:
-    if unknown := sorted(set(table) - _KEYS):
-        raise DefinitionError(f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(sorted(_KEYS))}")
+    check_keys(where, table, _KEYS)
     if "unit" not in table:
         raise DefinitionError(f"{where}: names no unit")
     declared = {each.name for each in rtl.read_module(rtl.source(table["unit"])).parameters}
-    axes = []
-    for key, values in table.get("parameters", {}).items():
-        names = key.split()
-        if unknown := [name for name in names if name not in declared]:
-            raise DefinitionError(f"{where}: {table['unit']} has no parameter {unknown[0]}")
-        axes.append([_assign(where, names, value) for value in (values if isinstance(values, list) else [values])])
+    parameters = table.get("parameters", {})
+    if unknown := [name for key in parameters for name in key.split() if name not in declared]:
+        raise DefinitionError(f"{where}: {table['unit']} has no parameter {unknown[0]}")
     members = []
-    for choice in itertools.product(*axes):
-        shown = {name: value for part in choice for name, value in part.items()}
+    for shown in combinations(where, parameters):
         member = ParameterSet(table["unit"], shown, table.get("title", ""), tuple(table.get("synthesis", ())))
         _ = member.values  # every value must be one
         members.append(member)
     return members
-
-
-def _assign(where: str, names: list[str], value: int | str) -> dict[str, int | str]:
-    words: list[int | str] = [value] if isinstance(value, int) else list(value.split())
-    if len(words) == 1:
-        words *= len(names)
-    if len(words) != len(names):
-        raise DefinitionError(f"{where}: {value!r} has {len(words)} words for the {len(names)} names {names}")
-    return dict(zip(names, words, strict=True))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flows import rtl
 from flows.formal import formats
+from flows.tables import check_keys, combinations, read_tables
 from refmodel.errors import DefinitionError
 
 DIRECTORY = Path(__file__).resolve().parent
@@ -108,14 +107,7 @@ def read_properties(path: Path = FILE) -> list[Property]:
     Raises:
         DefinitionError: If the file is not what its comment says; the message names the property.
     """
-    with open(path, "rb") as stream:
-        try:
-            data = tomllib.load(stream)
-        except tomllib.TOMLDecodeError as error:
-            raise DefinitionError(f"{path.name}: {error}") from None
-    if set(data) != {"property"}:
-        raise DefinitionError(f"{path.name}: holds {sorted(data)}; expected [[property]] tables alone")
-    found = [each for table in data["property"] for each in _members(path.name, table)]
+    found = [each for table in read_tables(path, "property") for each in _members(path.name, table)]
     titles = [each.title for each in found]
     if twice := next((title for title in titles if titles.count(title) > 1), None):
         raise DefinitionError(f"{path.name}: {twice} is there twice")
@@ -124,30 +116,16 @@ def read_properties(path: Path = FILE) -> list[Property]:
 
 def _members(file: str, table: Mapping[str, Any]) -> Iterable[Property]:
     where = f"{file}: property {table.get('name', '?')}"
-    if unknown := sorted(set(table) - _KEYS):
-        raise DefinitionError(f"{where}: unknown key {unknown[0]!r}; the keys are {', '.join(sorted(_KEYS))}")
+    check_keys(where, table, _KEYS)
     if missing := sorted({"name", "unit", "claim", "twin"} - set(table)):
         raise DefinitionError(f"{where}: lacks {missing[0]!r}")
     if not (SPECIFICATIONS / f"{table['name']}.sv").is_file():
         raise DefinitionError(f"{where}: there is no {SPECIFICATIONS.name}/{table['name']}.sv")
     rtl.source(table["unit"])
-    axes = []
-    for key, values in table.get("parameters", {}).items():
-        axes.append([_assign(where, key.split(), each) for each in (values if isinstance(values, list) else [values])])
-    for choice in itertools.product(*axes):
-        shown = {name: value for part in choice for name, value in part.items()}
+    for shown in combinations(where, table.get("parameters", {})):
         member = Property(
             table["name"], table["unit"], " ".join(table["claim"].split()), shown, Twin(**table["twin"]),
             table.get("solver", "bitwuzla"), table.get("induction", 0), tuple(table.get("proven", ())),
         )  # fmt: skip
         _ = member.values  # every value must be one
         yield member
-
-
-def _assign(where: str, names: Sequence[str], value: int | str) -> dict[str, int | str]:
-    words: list[int | str] = [value] if isinstance(value, int) else list(value.split())
-    if len(words) == 1:
-        words *= len(names)
-    if len(words) != len(names):
-        raise DefinitionError(f"{where}: {value!r} has {len(words)} words for the {len(names)} names {names}")
-    return dict(zip(names, words, strict=True))
