@@ -6,13 +6,14 @@ Exit code 0: no law was broken; 1: one was; 2: could not run, one line says why.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -25,6 +26,7 @@ from refmodel.dot import dot
 from refmodel.errors import DefinitionError, MxError, unknown_name
 from refmodel.formats import OCP_FORMATS, get_format
 from refmodel.vectors.draws import Draws
+from refmodel.writing import write_json
 
 EVIDENCE = Path(__file__).resolve().parent.parent / "evidence" / "laws.json"
 """Written by a run of all laws on all formats."""
@@ -83,23 +85,21 @@ def try_law(trial: Trial, count: int, seed: int) -> Result:
 
     tried = broken = 0
     first = None
-    for done in range(0, count, CHUNK):
-        n_blocks = 1 + done // CHUNK % MAX_BLOCKS
-        sizes = [min(CHUNK, count - done)] if count > CHUNK else _shares(count)
-        for extra, size in enumerate(sizes):
-            blocks = (n_blocks + extra - 1) % MAX_BLOCKS + 1
-            dots = draw_dots(get_format(trial.a), get_format(trial.b), blocks, size, draws)
-            was_tried, was_broken = trial.law.check(compute, dots, draws)
-            tried += int(np.count_nonzero(was_tried))
-            wrong = np.flatnonzero(was_broken)
-            broken += len(wrong)
-            if len(wrong) and first is None:
-                first = _show(dots, int(wrong[0]), compute(dots))
+    for number, size in enumerate(_sizes(count)):
+        dots = draw_dots(get_format(trial.a), get_format(trial.b), 1 + number % MAX_BLOCKS, size, draws)
+        was_tried, was_broken = trial.law.check(compute, dots, draws)
+        tried += int(np.count_nonzero(was_tried))
+        wrong = np.flatnonzero(was_broken)
+        broken += len(wrong)
+        if len(wrong) and first is None:
+            first = _show(dots, int(wrong[0]), compute(dots))
     return Result(tried, broken, first)
 
 
-def _shares(count: int) -> list[int]:
-    """Return sizes that add up to *count*, one for each length."""
+def _sizes(count: int) -> list[int]:
+    """Return sizes that add up to *count*: chunks, or where one would do a share for each length."""
+    if count > CHUNK:
+        return [min(CHUNK, count - done) for done in range(0, count, CHUNK)]
     return [size for size in np.diff(np.linspace(0, count, MAX_BLOCKS + 1).astype(int)).tolist() if size]
 
 
@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = list(_results(chosen, given.count, given.seed, given.jobs))
         everything = given.law is None and given.formats is None
         return _report(chosen, results, given.count, given.seed, EVIDENCE if everything else None)
-    except MxError as error:
+    except (MxError, OSError) as error:
         print(f"make laws: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
@@ -142,16 +142,8 @@ def _results(chosen: Sequence[Trial], count: int, seed: int, jobs: int) -> Itera
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
         ProcessPoolExecutor(jobs) as pool,
     ):
-        n = len(chosen)
-        names = [(LAWS.index(each.law), each.rule, each.a, each.b) for each in chosen]
-        found = pool.map(_try_by_name, names, [count] * n, [seed] * n, chunksize=4)
-        yield from progress.track(found, total=n, description="laws")
-
-
-def _try_by_name(name: tuple[int, str, str, str], count: int, seed: int) -> Result:
-    """`try_law` for another process: functions do not travel, their names do."""
-    index, rule, a, b = name
-    return try_law(Trial(LAWS[index], rule, a, b), count, seed)
+        found = pool.map(partial(try_law, count=count, seed=seed), chosen, chunksize=4)
+        yield from progress.track(found, total=len(chosen), description="laws")
 
 
 def _report(chosen: Sequence[Trial], results: Sequence[Result], count: int, seed: int, evidence: Path | None) -> int:
@@ -163,10 +155,13 @@ def _report(chosen: Sequence[Trial], results: Sequence[Result], count: int, seed
     totals: dict[tuple[str, str], list[Result]] = {}
     for trial, result in zip(chosen, results, strict=True):
         totals.setdefault((trial.law.name, trial.rule), []).append(result)
-    for (law, rule), found in totals.items():
-        tried, broken = sum(each.tried for each in found), sum(each.broken for each in found)
+    laws: list[dict[str, Any]] = [
+        {"law": law, "rule": rule, "tried": sum(r.tried for r in found), "broken": sum(r.broken for r in found)}
+        for (law, rule), found in totals.items()
+    ]
+    for row, found in zip(laws, totals.values(), strict=True):
         pairs = sum(each.tried > 0 for each in found)
-        table.add_row(law, rule, f"{pairs}", f"{tried:,}", f"{broken:,}")
+        table.add_row(row["law"], row["rule"], f"{pairs}", f"{row['tried']:,}", f"{row['broken']:,}")
     console = Console(width=100)
     broken_trials = [(t, r) for t, r in zip(chosen, results, strict=True) if r.first]
     for trial, result in broken_trials[:5]:
@@ -174,16 +169,7 @@ def _report(chosen: Sequence[Trial], results: Sequence[Result], count: int, seed
     console.print(table)
     console.print(f"{sum(each.tried for each in results):,} comparisons, {sum(r.broken for r in results):,} broken")
     if evidence is not None:
-        laws = [
-            {"law": law, "rule": rule, "tried": sum(r.tried for r in found), "broken": sum(r.broken for r in found)}
-            for (law, rule), found in totals.items()
-        ]
-        evidence.parent.mkdir(exist_ok=True)
-        unfinished = evidence.with_suffix(".new")
-        unfinished.write_text(
-            json.dumps({"seed": seed, "count": count, "numpy": np.__version__, "laws": laws}, indent=1)
-        )
-        unfinished.replace(evidence)
+        write_json(evidence, {"seed": seed, "count": count, "numpy": np.__version__, "laws": laws})
     return BROKEN if broken_trials else 0
 
 

@@ -72,6 +72,25 @@ def write_file(target: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write a text file, complete or not at all.
+
+    Raises:
+        OSError: As `write_file`.
+    """
+    write_file(target, lambda stream: stream.write(text.encode()))
+
+
+def write_json(target: Path, content: object) -> None:
+    """Write JSON for people to read as well, complete or not at all; the folder is made if need be.
+
+    Raises:
+        OSError: As `write_file`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, json.dumps(content, indent=1) + "\n")
+
+
 def write_array(stream: BinaryIO, suffix: str, name: str, array: NDArray[Any], bits: int) -> None:
     """Write one array in the form of *suffix*.
 

@@ -8,7 +8,6 @@ line says why.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from cocotb_tests.port_values import port_values
 from cocotb_tests.selection import Selection
 from cocotb_tests.vector_sets import obtain_vectors
 from refmodel.errors import MxError
+from refmodel.writing import write_json
 
 EVIDENCE = ROOT / "evidence" / "coverage.json"
 
@@ -119,12 +119,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT / "build" / "cover
     report.print_functional(console, jobs)
     report.print_code(console, counts, exclusions)
     if not any((given.unit, given.formats, given.dut, given.config, given.count, given.rule, given.all)):
-        EVIDENCE.parent.mkdir(exist_ok=True)
-        temporary = EVIDENCE.with_suffix(".new")
-        temporary.write_text(
-            json.dumps(report.as_json(version, request.seed, jobs, counts, exclusions), indent=1) + "\n"
-        )
-        temporary.replace(EVIDENCE)
+        write_json(EVIDENCE, report.as_json(version, request.seed, jobs, counts, exclusions))
     return status or int(any(each.missed or each.impossible for job in jobs for each in job.covered))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import json
 import os
 import sys
 import time
@@ -29,6 +28,7 @@ from cocotb_tests.report import make_console
 from cocotb_tests.run import CANNOT_RUN, DEFAULT_INPUT, Parser, Request
 from refmodel.errors import DefinitionError, MxError
 from refmodel.vectors.pairs import load_pairs
+from refmodel.writing import write_json
 
 EVIDENCE = ROOT / "evidence" / "museum.json"
 
@@ -101,7 +101,6 @@ def print_table(console: Console, faults: Sequence[Fault], verdicts: Sequence[Ve
 
 def write_evidence(museum: Museum, sound: int, verdicts: Sequence[Verdict]) -> None:
     """Write what was found, for a reader who does not run it."""
-    EVIDENCE.parent.mkdir(exist_ok=True)
     content = {
         "simulator": museum.version,
         "seed": museum.request.seed,
@@ -110,9 +109,7 @@ def write_evidence(museum: Museum, sound: int, verdicts: Sequence[Verdict]) -> N
         "caught": sum(each.caught for each in verdicts),
         "verdicts": [asdict(each) for each in verdicts],
     }
-    temporary = EVIDENCE.with_suffix(".new")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(EVIDENCE)
+    write_json(EVIDENCE, content)
 
 
 def _sound_outcomes(museum: Museum, faults: Sequence[Fault], jobs: int) -> list[Outcome]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from flows import rtl
 from flows.evidence.checks import RECORDS, read_record
 from refmodel.errors import DefinitionError, MxError
+from refmodel.writing import write_text
 
 DIRECTORY, README = rtl.ROOT / "evidence", rtl.ROOT / "README.md"
 BEGIN, END = "<!-- evidence: written by `make evidence` -->\n", "<!-- end of evidence -->\n"
@@ -35,9 +36,7 @@ def main(argv: Sequence[str] | None = None, directory: Path = DIRECTORY, readme:
         table = "".join(["| run | result |\n| --- | --- |\n", *(f"| {title} | {figure} |\n" for title, figure in rows)])
         before, shown, after = _parts(readme)
         if given.write:
-            unfinished = readme.with_suffix(".new")
-            unfinished.write_text(before + BEGIN + table + END + after, encoding="utf-8")
-            unfinished.replace(readme)
+            write_text(readme, before + BEGIN + table + END + after)
         elif shown != table:
             problems.append(f"{readme.name}: does not say what evidence/ shows; run: make evidence")
     except (MxError, OSError) as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from flows import rtl
 from flows.formal.properties import Property
 from flows.formal.prove import BUILD, Finding
+from refmodel.writing import write_text
 
 FILE = rtl.ROOT / "evidence" / "formal.json"
 
@@ -97,6 +98,4 @@ class Evidence:
 
     def _write(self) -> None:
         lines = [f"{json.dumps(title)}: {json.dumps(asdict(entry))}" for title, entry in self._entries.items()]
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-        unfinished.rename(self._path)
+        write_text(self._path, "{\n" + ",\n".join(lines) + "\n}\n")

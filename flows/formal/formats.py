@@ -10,6 +10,7 @@ from refmodel import formats
 from refmodel.formats import FloatFormat, NumberFormat
 from refmodel.oracle.codes import decode
 from refmodel.oracle.exact import power_of_two
+from refmodel.writing import write_text
 
 GENERATED = rtl.ROOT / "build" / "formal" / "generated"
 
@@ -40,9 +41,7 @@ def generate() -> dict[str, Path]:
     for name, text in {"formal_formats": _package(), "formal_element": _elements()}.items():
         paths[name] = GENERATED / f"{name}.sv"
         if not paths[name].is_file() or paths[name].read_text() != text:
-            unfinished = paths[name].with_suffix(".new")
-            unfinished.write_text(text)
-            unfinished.rename(paths[name])
+            write_text(paths[name], text)
     return paths
 
 

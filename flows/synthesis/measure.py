@@ -19,6 +19,7 @@ from flows.parameter_sets import ParameterSet
 from flows.synthesis import netlist
 from flows.synthesis.wrapper import WRAPPER, wrapper
 from flows.synthesis.yosys import TimedOutError, Tool, find_nextpnr, find_yosys
+from refmodel.writing import write_text
 
 Kind = Literal["xc7", "gates", "ecp5"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -226,9 +227,7 @@ class Store:
 
     def _write(self) -> None:
         entries = ",\n".join(json.dumps(asdict(each)) for each in sorted(self._results, key=_order))
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text(f"[\n{entries}\n]\n")
-        unfinished.rename(self._path)
+        write_text(self._path, f"[\n{entries}\n]\n")
 
 
 def _version(tools: str) -> list[int]:
