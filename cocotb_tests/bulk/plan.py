@@ -19,6 +19,7 @@ from cocotb_tests.packing import words
 from cocotb_tests.patterns import FULL_RATE, Scenario
 from cocotb_tests.port_values import PortValues
 from cocotb_tests.simulators import ToolError
+from refmodel.vectors.vectorset import rows_of_runs
 
 _RESULTS = "results.bin"
 COUNTERS = f"{_RESULTS}.coverage"
@@ -125,10 +126,8 @@ def write_plan(program: Program, values: PortValues, segments: Sequence[Segment]
     chosen: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
     first_beat, first_item = 1, 0
     for number, segment in enumerate(segments):
-        lengths = np.diff(bounds)[segment.items]
-        count = int(lengths.sum())
-        starts = bounds[segment.items] - (np.cumsum(lengths) - lengths)
-        chosen.append(1 + np.repeat(starts, lengths) + np.arange(count))
+        count = int(np.diff(bounds)[segment.items].sum())
+        chosen.append(1 + rows_of_runs(bounds, segment.items))
         scenario = segment.scenario
         offer, take = (
             lines.pattern(pattern.make(random.Random(f"{seed}/{scenario.name}/{number}/{side}")))

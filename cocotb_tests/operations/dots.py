@@ -16,6 +16,7 @@ from refmodel.conformance.configuration import element_of
 from refmodel.conformance.explanation import explain_vector
 from refmodel.vectors.dotset import DotVectors, make_dot_vectors
 from refmodel.vectors.files import read_dot_vectors, write_vectors
+from refmodel.vectors.vectorset import rows_of_runs
 
 _GARBAGE_SEED = 0x6D78
 
@@ -49,10 +50,9 @@ class DotItems(Items):
     def planes(self, description: Description, configuration: Configuration) -> Planes:
         parts = [self._planes_of_set(i, description, configuration) for i in range(len(self._sets))]
         inputs = {role: np.concatenate([part.inputs[role] for part in parts]) for role in parts[0].inputs}
-        starts = np.concatenate([part.bounds[:-1] + shift for part, shift in zip(parts, _shifts(parts), strict=True)])
-        lengths = np.concatenate([np.diff(part.bounds) for part in parts])[self._order]
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        beats = np.repeat(starts[self._order] - bounds[:-1], lengths) + np.arange(bounds[-1])
+        lengths = np.concatenate([np.diff(part.bounds) for part in parts])
+        beats = rows_of_runs(np.concatenate([[0], np.cumsum(lengths)]), self._order)
+        bounds = np.concatenate([[0], np.cumsum(lengths[self._order])])
         results = np.concatenate([part.outputs["result"] for part in parts])[self._order]
         return Planes({role: codes[beats] for role, codes in inputs.items()}, bounds, {"result": results})
 
@@ -75,10 +75,6 @@ class DotItems(Items):
         place = int(self._order[item])
         number = int(np.searchsorted(self._starts, place, side="right")) - 1
         return explain_vector(self._sets[number], place - int(self._starts[number]), seen, full=full)
-
-
-def _shifts(parts: Sequence[Planes]) -> NDArray[np.int64]:
-    return np.cumsum([0, *(int(part.bounds[-1]) for part in parts[:-1])])
 
 
 class DotFamily(Family):

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from refmodel.arrayfiles import StoredArray, open_arrays, printable
 from refmodel.errors import DefinitionError, FileError
-from refmodel.vectors.vectorset import PlaneShape, unpack_words
+from refmodel.vectors.forms import read_bytes
+from refmodel.vectors.vectorset import PlaneShape, code_type, unpack_words
 
 _INDEX = "index"
 _TOKEN = re.compile(rb"//[^\n]*|/\*.*?\*/|/\*|[^\s/]+|/|\n", re.DOTALL)
@@ -74,15 +75,6 @@ def _only(path: str, wanted: Mapping[str, PlaneShape]) -> tuple[str, PlaneShape]
     return name, shape
 
 
-def _read_bytes(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise FileError(f"{printable(path)}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a null character in the path
-        raise FileError(f"{printable(path)}: not a path: {error}") from error
-
-
 # ---------------------------------------------------------------------------------------------------------
 # Text
 # ---------------------------------------------------------------------------------------------------------
@@ -93,7 +85,7 @@ def _read_hex(path: str, wanted: Mapping[str, PlaneShape]) -> dict[str, NDArray[
     name, shape = _only(path, wanted)
     words = _Words(printable(path), shape)
     place = 0
-    for line, token in _tokens(_read_bytes(path), printable(path)):
+    for line, token in _tokens(read_bytes(path), printable(path)):
         if token.startswith("@"):
             if not _ADDRESS.match(token):
                 raise FileError(f"{printable(path)}: line {line} has '{token[:40]}', which is no address")
@@ -120,7 +112,7 @@ def _read_csv(path: str, wanted: Mapping[str, PlaneShape]) -> dict[str, NDArray[
     """A number of a vector, from 0, and words in hex; a first line names the columns if there are several."""
     where = printable(path)
     try:
-        text = _read_bytes(path).decode("utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileError(f"{where}: not UTF-8 text: {error.reason} at byte {error.start}") from error
     rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
@@ -206,7 +198,7 @@ class _Words:
 def _read_raw(path: str, wanted: Mapping[str, PlaneShape]) -> dict[str, NDArray[Any]]:
     """Words one after the other, each in whole bytes, the least significant first."""
     name, shape = _only(path, wanted)
-    data, size = _read_bytes(path), -(-shape.bits // 8)
+    data, size = read_bytes(path), -(-shape.bits // 8)
     if len(data) != shape.rows * size:
         few = "few" if len(data) < shape.rows * size else "many"
         raise FileError(
@@ -245,7 +237,7 @@ def _codes(stored: StoredArray, shape: PlaneShape, where: str) -> NDArray[Any]:
     if stored.kind not in ("integer", "byte", "float"):
         raise FileError(f"{where}: array of {stored.dtype}; expected codes in unsigned integers, or numbers")
     values = stored.read().reshape(shape.rows, shape.codes)
-    dtype = np.dtype(f"u{ {8: 1, 16: 2, 32: 4}.get(shape.code_bits, 1) }")
+    dtype = code_type(shape.code_bits)
     if values.dtype.kind == "f":
         if values.dtype.itemsize * 8 != shape.code_bits:
             raise FileError(f"{where}: array of {stored.dtype}; expected codes of {shape.code_bits} bits")

@@ -25,6 +25,7 @@ from refmodel.vectors.construct import negate_code, power_of_two_codes
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.initial import SIGN
 from refmodel.vectors.stimulus import Stimulus
+from refmodel.vectors.vectorset import rows_of_runs
 
 PIECE = 1 << 15
 """Dot products of a piece."""
@@ -74,12 +75,10 @@ def variations(key: Key, source: Stimulus, piece: int, count: int, scaled: bool)
     lanes, signs, scales and operands changed so that exact sums are the same or negated."""
     draws = key.draws("variations", piece)
     chosen = (piece * PIECE + np.arange(count)) % source.dots
-    ends = np.flatnonzero(source.last)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = (ends - starts + 1)[chosen]
-    dot = np.repeat(np.arange(count), lengths)
+    bounds_of_source = np.concatenate([[0], np.flatnonzero(source.last) + 1])
+    lengths = np.diff(bounds_of_source)[chosen]
     first = np.cumsum(lengths) - lengths
-    rows = starts[chosen][dot] + np.arange(len(dot)) - first[dot]
+    rows = rows_of_runs(bounds_of_source, chosen)
     last = source.last[rows]
     c = None if source.c is None else source.c[chosen]
     codes = [source.a.codes[rows], source.b.codes[rows]]

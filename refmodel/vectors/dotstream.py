@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from refmodel.blocks import Blocks
 from refmodel.errors import DefinitionError
 from refmodel.vectors import bulk
 from refmodel.vectors.dotset import DotVectors, dot_results, make_dot_vectors, unscaled_blocks
 from refmodel.vectors.initial import draw_initial
+from refmodel.vectors.selection import select_vectors
 from refmodel.vectors.stimulus import Stimulus
 from refmodel.vectors.suite import ALL_PAIRS, FILLER
 from refmodel.vectors.vectorset import StimulusClassRange
@@ -156,9 +156,8 @@ class _Pieces:
         chosen = np.zeros(first.dots, np.bool_)
         for each in first.classes:
             chosen[each.first : each.first + each.count] = each.name not in (ALL_PAIRS, FILLER)
-        rows = np.repeat(chosen, np.diff(first.bounds))
-        a, b = (Blocks(x.format, x.codes[rows], x.scales[rows]) for x in (first.a, first.b))
-        return Stimulus(a, b, first.last[rows], None if first.c is None else first.c[chosen])
+        aimed = select_vectors(first, np.flatnonzero(chosen))
+        return Stimulus(aimed.a, aimed.b, aimed.last, aimed.c)
 
     def _vectors(self, name: str, stimulus: Stimulus, number: int) -> DotVectors:
         first = self.first

@@ -15,6 +15,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 import zipfile
 from abc import ABC, abstractmethod
@@ -26,6 +27,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from refmodel.arrayfiles import printable
 from refmodel.errors import FileError
 from refmodel.vectors.vectorset import PlaneShape, VectorSet, code_type, is_by_step, unpack_words
 
@@ -467,18 +469,18 @@ FORMS: dict[str, Form] = {form.name: form for form in (_Hex(), _Binary(), _Npz()
 """All forms by name."""
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return the bytes of a file.
 
     Raises:
         FileError: If it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+        raise FileError(f"{printable(os.fspath(path))}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # a null character in the path
-        raise FileError(f"{str(path)!r}: not a path: {error}") from error
+        raise FileError(f"{printable(os.fspath(path))}: not a path: {error}") from error
 
 
 def _quote(text: bytes) -> str:

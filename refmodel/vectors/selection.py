@@ -12,7 +12,7 @@ from refmodel.blocks import Blocks
 from refmodel.vectors.conversions import DequantizeVectors, QuantizeVectors
 from refmodel.vectors.dotset import DotVectors
 from refmodel.vectors.tiles import TileVectors
-from refmodel.vectors.vectorset import StimulusClassRange, VectorSet
+from refmodel.vectors.vectorset import StimulusClassRange, VectorSet, rows_of_runs
 
 _Set = TypeVar("_Set", bound=VectorSet)
 
@@ -21,10 +21,7 @@ def select_vectors(vectors: _Set, chosen: NDArray[np.int64]) -> _Set:
     """Return the set of the *chosen* vectors, ascending numbers; its classes are those that it has vectors of."""
     classes = _classes(vectors, chosen)
     if isinstance(vectors, DotVectors | TileVectors):
-        bounds = vectors.bounds
-        lengths = np.diff(bounds)[chosen]
-        ends = np.cumsum(lengths)
-        rows = np.repeat(bounds[chosen] - (ends - lengths), lengths) + np.arange(ends[-1] if ends.size else 0)
+        rows = rows_of_runs(vectors.bounds, chosen)
         a, b = (
             Blocks(x.format, x.codes[rows], x.scales[rows], tensor_scale=x.tensor_scale)
             for x in (vectors.a, vectors.b)

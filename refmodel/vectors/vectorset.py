@@ -99,6 +99,13 @@ def pack_words(codes: NDArray[Any], code_bits: int) -> NDArray[np.uint8]:
     return np.packbits(each.reshape(len(codes), -1), axis=-1, bitorder="little")
 
 
+def rows_of_runs(bounds: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of the runs *chosen*, in their order; run i is made of rows bounds[i] ... bounds[i + 1] - 1."""
+    lengths = np.diff(bounds)[chosen]
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(bounds[chosen] - before, lengths) + np.arange(lengths.sum())
+
+
 def code_type(code_bits: int) -> np.dtype[Any]:
     """Return the unsigned type of the fewest bytes that holds codes of so many bits, little-endian."""
     return np.dtype(f"<u{max(1, code_bits // 8)}")
