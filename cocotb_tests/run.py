@@ -12,7 +12,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -22,6 +21,7 @@ from cocotb_tests import report, simulators
 from cocotb_tests.jobs import ROOT, Bench, Outcome, described_units
 from cocotb_tests.operations import FAMILIES
 from cocotb_tests.operations.base import VectorRequest
+from cocotb_tests.parallel import run_all
 from cocotb_tests.selection import Filters, Selection, select_configurations
 from cocotb_tests.vector_sets import obtain_vectors
 from refmodel.conformance import load_description
@@ -110,10 +110,7 @@ def run_jobs(request: Request, job: Callable[[Selection], Outcome]) -> list[Outc
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     began = time.monotonic()
-    with (
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
-        ThreadPoolExecutor(request.jobs) as pool,
-    ):
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"{request.sim}: build and simulate", total=len(request.chosen))
 
         def timed(selection: Selection) -> Outcome:
@@ -125,13 +122,7 @@ def run_jobs(request: Request, job: Callable[[Selection], Outcome]) -> list[Outc
                 print(f"[{time.monotonic() - began:5.0f} s] {name}: {verdict}", file=sys.stderr, flush=True)
             return outcome
 
-        futures = [pool.submit(timed, selection) for selection in request.chosen]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-        failed = [future for future in futures if not future.cancelled() and future.exception()]
-        return [future.result() for future in failed or futures]
+        return run_all(timed, request.chosen, request.jobs)
 
 
 def _simulate_one(request: Request, bench: Bench, selection: Selection) -> Outcome:

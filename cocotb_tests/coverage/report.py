@@ -10,12 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cocotb_tests.coverage import code
-from cocotb_tests.report import make_console
 
 if TYPE_CHECKING:
     from cocotb_tests.coverage.run import Job
-
-__all__ = ["as_json", "make_console", "print_code", "print_functional"]
 
 _SHOWN = 20
 

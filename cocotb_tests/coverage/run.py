@@ -30,6 +30,7 @@ from cocotb_tests.jobs import ROOT, Outcome, build_name
 from cocotb_tests.operations import FAMILIES
 from cocotb_tests.patterns import STALLS
 from cocotb_tests.port_values import port_values
+from cocotb_tests.report import make_console
 from cocotb_tests.selection import Selection
 from cocotb_tests.vector_sets import obtain_vectors
 from refmodel.errors import MxError
@@ -96,15 +97,15 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT / "build" / "cover
     parser = run.Parser("make coverage", "python -m cocotb_tests.coverage.run", "Count what the vectors meet.")
     run.add_options(parser)
     given = parser.parse_args(argv)
-    jobs: list[Job] = []
+    done: dict[tuple[str, str], Job] = {}
     try:
         request = run.make_request(given, "verilator")
         version = simulators.prepare(request.sim)
         model, exclusions = read_model(), code.read_exclusions()
 
         def job(selection: Selection) -> Outcome:
-            jobs.append(cover(request, selection, version, model, root))
-            return jobs[-1].outcome
+            found = done[_names(selection)] = cover(request, selection, version, model, root)
+            return found.outcome
 
         outcomes = run.run_jobs(request, job)
     except (MxError, OSError) as error:
@@ -112,15 +113,19 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT / "build" / "cover
         return run.CANNOT_RUN
     except KeyboardInterrupt:
         return run.INTERRUPTED
-    jobs.sort(key=lambda each: outcomes.index(each.outcome))
+    jobs = [done[_names(selection)] for selection in request.chosen]
     status = run.conclude(request, outcomes, "coverage")
     counts = code.add(each.counts for each in jobs)
-    console = report.make_console()
+    console = make_console()
     report.print_functional(console, jobs)
     report.print_code(console, counts, exclusions)
     if not any((given.unit, given.formats, given.dut, given.config, given.count, given.rule, given.all)):
         write_json(EVIDENCE, report.as_json(version, request.seed, jobs, counts, exclusions))
     return status or int(any(each.missed or each.impossible for job in jobs for each in job.covered))
+
+
+def _names(selection: Selection) -> tuple[str, str]:
+    return selection.description.name, selection.configuration.name
 
 
 def cover(request: run.Request, selection: Selection, version: str, model: Sequence[Coverpoint], root: Path) -> Job:

@@ -10,11 +10,9 @@ import fnmatch
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -24,6 +22,7 @@ from cocotb_tests import simulators
 from cocotb_tests.jobs import ROOT, Outcome
 from cocotb_tests.museum.faults import FILE, Fault, read_faults, unit_named
 from cocotb_tests.museum.judge import Museum, Verdict
+from cocotb_tests.parallel import run_all
 from cocotb_tests.report import make_console
 from cocotb_tests.run import CANNOT_RUN, DEFAULT_INPUT, Parser, Request
 from refmodel.errors import DefinitionError, MxError
@@ -33,8 +32,6 @@ from refmodel.writing import write_json
 EVIDENCE = ROOT / "evidence" / "museum.json"
 
 _SHOWN_CHARACTERS = 60
-
-_Result = TypeVar("_Result")
 
 
 def main(argv: Sequence[str] | None = None, file: Path = FILE, root: Path = ROOT / "build" / "museum") -> int:
@@ -47,7 +44,7 @@ def main(argv: Sequence[str] | None = None, file: Path = FILE, root: Path = ROOT
         request = Request("verilator", (), given.count, given.seed, tensors, (), None, False, given.jobs)
         museum = Museum(version, root, request)
         sound = _sound_outcomes(museum, faults, given.jobs)
-        verdicts = _each(lambda fault: _said(museum.show(fault)), faults, given.jobs)
+        verdicts = run_all(lambda fault: _said(museum.show(fault)), faults, given.jobs)
     except (MxError, OSError) as error:
         print(f"make museum: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT_RUN
@@ -121,19 +118,7 @@ def _sound_outcomes(museum: Museum, faults: Sequence[Fault], jobs: int) -> list[
         _say(f"{' '.join(design)} without a fault: {'passes' if outcome.passed else 'FAILS'}")
         return outcome
 
-    return _each(play, list(designs), jobs)
-
-
-def _each(function: Callable[..., _Result], arguments: Sequence[object], jobs: int) -> list[_Result]:
-    """Return the results of *function* for all *arguments*, several at a time."""
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(function, each) for each in arguments]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-        failed = [future for future in futures if not future.cancelled() and future.exception()]
-        return [future.result() for future in failed or futures]
+    return run_all(play, list(designs), jobs)
 
 
 def _said(verdict: Verdict) -> Verdict:

@@ -38,8 +38,8 @@ class Record:
     headline: Callable[[Any], tuple[str, str]]
 
 
-def read_record(record: Record, directory: Path) -> tuple[Any, list[str]]:
-    """Return the content of a file, None if there is none, and everything that is wrong with it."""
+def read_record(record: Record, directory: Path) -> tuple[tuple[str, str] | None, list[str]]:
+    """Return the headline of a file, None if it has none, and everything that is wrong with it."""
     path = directory / f"{record.name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -50,8 +50,8 @@ def read_record(record: Record, directory: Path) -> tuple[Any, list[str]]:
     if not content:
         return None, [f"{path.name}: is empty; make it: make {record.target}"]
     try:
-        return content, [f"{path.name}: {problem}" for problem in record.problems(content)]
-    except (KeyError, TypeError, AttributeError) as error:
+        return record.headline(content), [f"{path.name}: {problem}" for problem in record.problems(content)]
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         return None, [f"{path.name}: has not the form that make {record.target} gives it: {error!r}"]
 
 

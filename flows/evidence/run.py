@@ -29,10 +29,9 @@ def main(argv: Sequence[str] | None = None, directory: Path = DIRECTORY, readme:
     try:
         problems, rows = [], []
         for record in RECORDS:
-            content, found = read_record(record, directory)
+            row, found = read_record(record, directory)
             problems += found
-            if content is not None:
-                rows.append(record.headline(content))
+            rows += [] if row is None else [row]
         table = "".join(["| run | result |\n| --- | --- |\n", *(f"| {title} | {figure} |\n" for title, figure in rows)])
         before, shown, after = _parts(readme)
         if given.write:

@@ -6,13 +6,13 @@ import argparse
 from typing import TYPE_CHECKING
 
 from refmodel.cli.common import integer, print_table
-from refmodel.conformance.check import Group, Judgement
 from refmodel.conformance.results import RESULT_SUFFIXES, read_results
 from refmodel.errors import DefinitionError
 from refmodel.vectors.files import read_vectors
 
 if TYPE_CHECKING:
     from refmodel.cli import Commands
+    from refmodel.conformance.check import Group, Judgement
 
 WRONG = 1
 
@@ -50,6 +50,9 @@ def add(commands: Commands) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    # Here, for it reads every accumulation rule and option, which the other commands need not wait for.
+    from refmodel.conformance.check import Judgement
+
     if arguments.explain < 0:
         raise DefinitionError(f"--explain {arguments.explain} is negative; use 0 or more")
     vectors = read_vectors(arguments.vectors)
