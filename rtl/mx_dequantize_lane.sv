@@ -100,7 +100,7 @@ module mx_dequantize_lane #(
     end else if (is_inf || field > 254) begin
       value_o = {negative, mx_pkg::Fp32Inf};
     end else begin
-      value_o = {negative, is_subnormal ? 8'd0 : 8'(field), mantissa};
+      value_o = {negative, is_subnormal ? 8'd0 : field[7:0], mantissa};
     end
   end
 

@@ -96,7 +96,7 @@ def read(
         f"read_verilog -sv -DSYNTHESIS {files}",
         *(f"chparam -set {name} {_literal(value)} {top}" for name, value in parameters.items()),
         f"hierarchy -check -top {top}",
-        "proc; flatten; opt -full; wreduce; opt -full; memory_map; async2sync; dffunmap; opt_clean",
+        "proc -norom; flatten; opt -full; wreduce; opt -full; async2sync; dffunmap; opt_clean",
         f"write_smt2 -wires {output.relative_to(rtl.ROOT)}",
     ]
     yosys.run(["-q", "-p", "; ".join(commands)], limit_s)

@@ -29,6 +29,8 @@ _QUANTITIES: dict[str, Callable[[NumberFormat], int]] = {
     "field_bits": lambda each: each.exponent_bits if isinstance(each, FloatFormat) else 0,
     "mantissa_bits": lambda each: each.mantissa_bits if isinstance(each, FloatFormat) else each.bits - 1,
     "quantum_exponent": lambda each: each.quantum_exponent,
+    "quiet_nan": lambda each: (each.quiet_nan_code or 0) if isinstance(each, FloatFormat) else 0,
+    "max_exponent": lambda each: each.emax,
     "largest_code": lambda each: each.max_code,
 }
 
