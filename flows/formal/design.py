@@ -111,12 +111,18 @@ def parse(text: str, top: str) -> Design:
     """
     ports = {kind: re.findall(rf"^; yosys-smt2-{kind} (\S+)", text, re.M) for kind in ("input", "output", "clock")}
     code = "\n".join(line.split(" ;")[0] for line in text.splitlines() if line and not line.startswith(";"))
+    module = re.search(r"^; yosys-smt2-topmod (.*)$", text, re.M)
+    if module is None:
+        raise DesignError(f"Yosys gives no formulas of {top}")
+    top = module[1]  # with parameters
     head, _, tail = code.partition(f"(define-fun |{top}_a|")
     declarations = {match["name"]: match["sort"] for match in _DECLARED.finditer(head)}
     definitions = [(match["name"], match["sort"], match["body"]) for match in _DEFINED.finditer(head)]
     if len(declarations) + len(definitions) != head.count("(declare-fun") + head.count("(define-fun"):
         raise DesignError(f"Yosys' formulas of {top} are not as they are expected: is it flat?")
-    initial = re.search(rf"\(define-fun \|{top}_i\| \(\(state [^)]*\)\) Bool (.*?)\)\n\(define-fun", tail, re.S)
+    initial = re.search(
+        rf"\(define-fun \|{re.escape(top)}_i\| \(\(state [^)]*\)\) Bool (.*?)\)\n\(define-fun", tail, re.S
+    )
     following = _NEXT.search(tail)
     if initial is None or following is None:
         raise DesignError(f"Yosys' formulas of {top} lack its first state or its transition")

@@ -16,11 +16,12 @@ GENERATED = rtl.ROOT / "build" / "formal" / "generated"
 ELEMENTS: dict[str, NumberFormat] = {
     "E5M2": formats.E5M2, "E4M3": formats.E4M3, "E3M2": formats.E3M2, "E2M3": formats.E2M3, "E2M1": formats.E2M1,
     "INT8": formats.INT8, "E5M3": FloatFormat("e5m3", exponent_bits=5, mantissa_bits=3, bias=15, specials="ieee"),
+    "Ue4m3": formats.UE4M3,
 }  # fmt: skip
-"""Element formats by the name that mx_pkg has for their id, that of its run-time units included."""
+"""Formats of up to 9 bits by the name that mx_pkg has for their id, that of its run-time units included."""
 
 NUMBERS: dict[str, NumberFormat] = ELEMENTS | {
-    "Fp32": formats.FLOAT32, "Bf16": formats.BFLOAT16, "Fp16": formats.FLOAT16, "Ue4m3": formats.UE4M3,
+    "Fp32": formats.FLOAT32, "Bf16": formats.BFLOAT16, "Fp16": formats.FLOAT16,
     "E8M13": FloatFormat("e8m13", exponent_bits=8, mantissa_bits=13, bias=127, specials="ieee"),
 }  # fmt: skip
 
