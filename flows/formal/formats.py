@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from flows import rtl
@@ -36,6 +37,7 @@ _QUANTITIES: dict[str, Callable[[NumberFormat], int]] = {
 }
 
 
+@cache
 def generate() -> dict[str, Path]:
     """Write the generated files and return them by module, the package that the others use first."""
     GENERATED.mkdir(parents=True, exist_ok=True)
