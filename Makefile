@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk waves sv-bench synth formal docs silicon mmasim test exhaustive laws lint clean iverilog
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal docs silicon mmasim test exhaustive laws evidence check-evidence lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -48,6 +48,20 @@ bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver
 	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
+
+museum: $(VENV)/.sim  ## plant every fault of the bug museum in the RTL and see it caught; writes evidence/museum.json
+## ONLY=LIST              names of faults, as shell patterns separated by commas (default all)
+## COUNT=N, SEED=N        vectors a set (default as in make sim), their seed; JOBS= as in make sim
+	@$(BIN)/python -m cocotb_tests.museum.run $(call option,--only,ONLY) $(call option,--count,COUNT) \
+	  $(call option,--seed,SEED) $(call option,--jobs,JOBS)
+
+coverage: $(VENV)/.sim  ## count what the vectors meet, bins of docs/coverage.md and code; writes evidence/coverage.json
+## UNIT=, FORMATS= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the sets; JOBS= likewise
+	@$(BIN)/python -m cocotb_tests.coverage.run \
+	  $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
+	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
+	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) $(call option,--seed,SEED)
 
 sv-bench: $(VENV)/.sim $(if $(filter verilator,$(SIM)),,iverilog)  ## check mx_dot by the plain SystemVerilog bench in sv_bench/
 ## SIM=icarus|verilator   simulator (default icarus)
@@ -100,6 +114,13 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 ## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 12 minutes of 2 cores)
 ## JOBS=N                 processes (default: all cores)
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
+
+evidence:  ## make what stands in evidence/ again, hours; interrupted, it goes on; then write its figures into README.md
+	@$(MAKE) formal && $(MAKE) mutate SEED=1,2 && $(MAKE) coverage && $(MAKE) museum && $(MAKE) laws COUNT=30000
+	@$(BIN)/python -m flows.evidence.run --write
+
+check-evidence: $(VENV)/.sim  ## refuse evidence that is empty, incomplete, doctored or not what README.md says
+	@$(BIN)/python -m flows.evidence.run
 
 laws: $(VENV)/.sim  ## laws of dot products on the model: permutation, sign, scale shift, padding, split and join
 ## COUNT=N, SEED=N        dot products a law, rule and pair of formats (default 30000), seed (default 1)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 from cocotb_tools.check_results import get_results
+from numpy.typing import NDArray
 
 from cocotb_tests import replay_tests, simulators, stream_tests
 from cocotb_tests.operations import FAMILIES
@@ -56,6 +58,8 @@ class Outcome:
         seconds: Processor time in which those were streamed.
         reports: Explanations of the first mismatches.
         failures: Sentences about everything else that is wrong; a right job has none, and no mismatches.
+        met: uint8 [vectors], what each vector met at the ports while its result was compared, as bits; of jobs in
+            bulk alone, else empty.
     """
 
     description: Description
@@ -67,6 +71,7 @@ class Outcome:
     seconds: float = 0.0
     reports: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    met: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
 
     @property
     def passed(self) -> bool:

@@ -57,6 +57,15 @@ def test_the_longest_path_is_the_slowest_and_its_cells_are_counted():
     assert (netlist.lut_count(counts), netlist.flip_flop_count(counts), counts["CARRY4"]) == (2, 1, 2)
 
 
+def test_a_comparison_has_a_carry_chain_without_sums():
+    cells = {
+        "first": cell("CARRY4", CYINIT=["1"], DI=["0"] * 4, S=[1] * 4, CO=[5, 6, 7, 8]),
+        "last": cell("CARRY4", CI=[8], DI=["0"] * 4, S=["1"] * 4, O=[9, 10, 11, 12]),
+    }
+    path = netlist.longest_path(module(cells, x=("input", [1]), y=("output", [12])))
+    assert (path.ns, path.carries, path.end) == (0.5 + 0.53 + 0.32, 2, "y")
+
+
 def test_a_path_out_of_a_register_counts_from_the_clock():
     cells = {"q": cell("FDSE", C=[1], CE=["1"], S=["0"], D=[2], Q=[3]), "l": cell("LUT1", I0=[3], O=[4])}
     path = netlist.longest_path(module(cells, clk=("input", [1]), d=("input", [2]), y=("output", [4])))

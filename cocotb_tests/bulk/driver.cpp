@@ -1,13 +1,15 @@
 // Plays streams of beats through a verilated design with valid/ready ports, without a scripting language in the loop.
 //
-//   driver play PLAN BEATS RESULTS           every segment of the plan; the results that come, and a report a segment
+//   driver play PLAN BEATS RESULTS MET       every segment of the plan; the results that come, and a report a segment
 //   driver kill PLAN BEATS EXPECTED FIRST N  every segment for the variants FIRST to FIRST + N - 1 of a design that has
 //                                            several behind a select port: the first difference ends a variant
 //   driver bare BEATS ROUNDS                 no handshake: a beat a clock cycle, results thrown away (for benchmarks)
 //
 // PLAN is text (see plan.py), BEATS rows of 32-bit words in the byte order of the machine: a word that is 1 on the last
 // beat of an item, then the words of the input ports; row 0 is what the ports carry while nothing is offered. RESULTS and
-// EXPECTED are rows of the words of the output ports. ports.h, generated, is all that is known of the design.
+// EXPECTED are rows of the words of the output ports, MET has a byte for each result: what its item met at the ports, the
+// bits of Met. ports.h, generated, is all that is known of the design. A build with counters of code coverage leaves them in
+// RESULTS.coverage.
 //
 // A clock cycle: drive the inputs with the clock low, let them settle, see which transfers the edge will make, raise the
 // clock. Held, whatever the plan: a result stays until it is taken, none comes before the last beat of its item, none is
@@ -29,6 +31,10 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 #include "Vtop.h"
 #include "ports.h"
@@ -115,6 +121,10 @@ struct Plan {
   }
 };
 
+// What an item meets: its beats and its result, none of which waits; right behind the item before; after a gap; held up
+// at either side; the first after a reset.
+enum Met : std::uint8_t { kFlowing = 1, kBackToBack = 2, kBubble = 4, kStalled = 8, kAfterReset = 16 };
+
 struct Report {
   std::size_t accepted = 0, seen = 0, refused = 0;
   std::int64_t cycles = 0, last_accept = kUnset, last_result = kUnset;
@@ -142,9 +152,13 @@ class Player {
   }
   ~Player() { dut_->final(); }
 
+#if VM_COVERAGE
+  void write_coverage(const std::string& path) { context_.coveragep()->write(path); }
+#endif
+
   Vtop& dut() { return *dut_; }
 
-  // Plays a segment. take(result, seen before it) says whether to go on.
+  // Plays a segment. take(result, what its item met, seen before it) says whether to go on.
   template <class Take>
   Report play(const Segment& s, Take&& take) {
     Report report;
@@ -161,6 +175,9 @@ class Player {
     std::size_t beat = 0, ended = 0;
     std::int64_t quiet = 0, drained = 0;
     const Word* row = nullptr;
+    std::vector<std::uint8_t> met(s.items + 1);  // of the items that are accepted, and of the one that is coming
+    met[0] = s.reset > 0 ? kAfterReset : 0;
+    bool begins = true;
     while (true) {
       if (s.cut > 0 && report.cycles == s.cut) {
         if (s.must_offer != 0 && !is_held) {
@@ -177,7 +194,9 @@ class Player {
           set_inputs(dut, row + 1);
           set_valid(dut, true);
           offering = true;
-          idle = false;
+          if (idle) met[ended] |= kBubble;
+          if (begins && !idle && report.last_accept == report.cycles - 1 && report.cycles > 0) met[ended] |= kBackToBack;
+          idle = begins = false;
         } else if (!idle) {
           set_inputs(dut, filler);
           set_valid(dut, false);
@@ -191,11 +210,13 @@ class Player {
       const bool accepted = offering && get_ready(dut);
       const bool valid = get_valid(dut);
       if (accepted) {
+        begins = row[0] != 0;
         ended += row[0];
         ++beat;
         offering = false;
         report.last_accept = report.cycles;
       } else if (offering) {
+        met[ended] |= kStalled;
         ++report.refused;
       }
       if (valid) {
@@ -212,8 +233,11 @@ class Player {
             break;
           }
           report.last_result = report.cycles;
-          if (!take(value, report.seen++)) break;
+          std::uint8_t events = report.seen < s.items ? met[report.seen] : 0;
+          if ((events & (kBubble | kStalled)) == 0) events |= kFlowing;
+          if (!take(value, events, report.seen++)) break;
         } else {
+          if (report.seen < s.items) met[report.seen] |= kStalled;
           std::memcpy(held, value, sizeof held);
         }
       } else if (is_held) {
@@ -288,30 +312,38 @@ void check(const Plan& plan, const Rows& beats) {
   }
 }
 
-void play(const char* plan_path, const char* beats_path, const char* results_path) {
+void play(const char* plan_path, const char* beats_path, const char* results_path, const char* met_path) {
   const Plan plan(plan_path);
   const Rows beats(beats_path, kRowWords);
   check(plan, beats);
-  std::ofstream results(results_path, std::ios::binary);
+  std::ofstream results(results_path, std::ios::binary), met(met_path, std::ios::binary);
   Player player(plan, beats);
   std::vector<Word> taken;
+  std::vector<std::uint8_t> events;
   for (const Segment& s : plan.segments) {
     taken.clear();
     taken.reserve((s.items + 64) * kOutputWords);
+    events.clear();
     const double began = now();
-    Report report = player.play(s, [&](const Word* value, std::size_t) {
+    Report report = player.play(s, [&](const Word* value, std::uint8_t what, std::size_t) {
+      events.push_back(what);
       taken.insert(taken.end(), value, value + kOutputWords);
       return true;
     });
     results.write(reinterpret_cast<const char*>(taken.data()),
                   static_cast<std::streamsize>(taken.size() * sizeof(Word)));
+    met.write(reinterpret_cast<const char*>(events.data()), static_cast<std::streamsize>(events.size()));
     report.seconds = now() - began;
     std::cout << "{\"accepted\": " << report.accepted << ", \"seen\": " << report.seen
               << ", \"cycles\": " << report.cycles << ", \"seconds\": " << report.seconds << ", \"failure\": \""
               << report.failure << "\"}\n";
   }
+#if VM_COVERAGE
+  player.write_coverage(std::string(results_path) + ".coverage");
+#endif
   results.close();
-  if (!results) throw std::runtime_error(std::string("cannot write ") + results_path);
+  met.close();
+  if (!results || !met) throw std::runtime_error(std::string("cannot write ") + results_path);
 }
 
 void kill(const char* plan_path, const char* beats_path, const char* expected_path, unsigned first, unsigned count) {
@@ -326,7 +358,7 @@ void kill(const char* plan_path, const char* beats_path, const char* expected_pa
     std::string failure;
     for (std::size_t number = 0; number < plan.segments.size() && killed_by == kUnset; ++number) {
       const Segment& s = plan.segments[number];
-      const Report report = player.play(s, [&](const Word* value, std::size_t seen) {
+      const Report report = player.play(s, [&](const Word* value, std::uint8_t, std::size_t seen) {
         const bool right = seen < s.items && std::memcmp(value, expected[s.first_item + seen],
                                                          kOutputWords * sizeof(Word)) == 0;
         if (!right) item = static_cast<std::int64_t>(seen);
@@ -373,8 +405,8 @@ void bare(const char* beats_path, unsigned rounds) {
 int main(int argc, char** argv) {
   const std::string mode = argc > 1 ? argv[1] : "";
   try {
-    if (mode == "play" && argc == 5) {
-      play(argv[2], argv[3], argv[4]);
+    if (mode == "play" && argc == 6) {
+      play(argv[2], argv[3], argv[4], argv[5]);
     } else if (mode == "kill" && argc == 7) {
       kill(argv[2], argv[3], argv[4], static_cast<unsigned>(std::stoul(argv[5])),
            static_cast<unsigned>(std::stoul(argv[6])));

@@ -20,6 +20,10 @@ from cocotb_tests.patterns import FULL_RATE, Scenario
 from cocotb_tests.port_values import PortValues
 from cocotb_tests.simulators import ToolError
 
+_RESULTS = "results.bin"
+COUNTERS = f"{_RESULTS}.coverage"
+"""Name of the file in which a build with counters of code coverage leaves them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -51,6 +55,7 @@ class Report:
     Attributes:
         accepted: Beats that the design took.
         results: [n, words], the words of one result port after the other.
+        met: uint8 [n], what the item of a result met at the ports, the bits of Met in driver.cpp.
         cycles: Clock cycles.
         seconds: Processor time, the writing of results included.
         failure: What broke the stream, empty if nothing did.
@@ -58,6 +63,7 @@ class Report:
 
     accepted: int
     results: NDArray[np.uint32]
+    met: NDArray[np.uint8]
     cycles: int
     seconds: float
     failure: str
@@ -145,16 +151,19 @@ def play(program: Program, files: Files, directory: Path) -> list[Report]:
     Raises:
         ToolError: If the driver fails.
     """
-    output = directory / "results.bin"
-    lines = run_driver(program, ["play", files.plan, files.beats, output])
+    output, events = directory / _RESULTS, directory / "met.bin"
+    lines = run_driver(program, ["play", files.plan, files.beats, output, events])
+    met = np.fromfile(events, np.uint8)
     results = np.fromfile(output, np.uint32).reshape(
         -1, sum(-(-program.widths[port] // 32) for port in program.outputs)
     )
     reports, at = [], 0
     for line in lines:
         seen = results[at : at + line["seen"]]
+        reports.append(
+            Report(line["accepted"], seen, met[at : at + len(seen)], line["cycles"], line["seconds"], line["failure"])
+        )
         at += len(seen)
-        reports.append(Report(line["accepted"], seen, line["cycles"], line["seconds"], line["failure"]))
     return reports
 
 

@@ -37,8 +37,9 @@ class Program:
 
 
 def build(
-    version: str, description: Description, configuration: Configuration, directory: Path, select: str | None = None
-) -> Program:
+    version: str, description: Description, configuration: Configuration, directory: Path, select: str | None = None,
+    further: Sequence[str] = (),
+) -> Program:  # fmt: skip
     """Return the driver of a design for a configuration, built in *directory* if need be.
 
     Args:
@@ -46,6 +47,7 @@ def build(
         description, configuration: The design.
         directory: Belongs to this build.
         select: An input port that chooses among variants of the design; None for a design without.
+        further: Options of Verilator beside those that every build has.
 
     Raises:
         ToolError: If a tool refuses the sources.
@@ -58,7 +60,7 @@ def build(
     job = simulators.Job(description.design, [*inputs, *outputs], description.parameter_values(configuration))
 
     def make(folder: Path) -> None:
-        simulators.verilate(job, folder, [*_OPTIONS, "-CFLAGS", f"-I{folder.resolve()}", DRIVER])
+        simulators.verilate(job, folder, [*_OPTIONS, *further, "-CFLAGS", f"-I{folder.resolve()}", DRIVER])
         widths = read_widths(folder / "Vtop.h")
         if unfit := misfits(widths, description, configuration):
             raise DescriptionError(f"{description.file}: {'; '.join(unfit)}")
@@ -67,7 +69,7 @@ def build(
 
     decides = [
         version, inputs, outputs, select, named_ports(description), description.reset, description.ties,
-        description.port_widths(configuration), _OPTIONS, _MAKE_OPTIONS,
+        description.port_widths(configuration), _OPTIONS, *further, _MAKE_OPTIONS,
     ]  # fmt: skip
     simulators.build_once(directory, simulators.build_key(decides, job, DRIVER, Path(__file__)), make)
     return Program(directory / "driver", read_widths(directory / "Vtop.h"), inputs, outputs)

@@ -8,6 +8,7 @@ import json
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -166,7 +167,9 @@ def _bench() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def judge(program: Program, values: PortValues, seed: int, replay: str, directory: Path) -> Outcome:
+def judge(
+    program: Program, values: PortValues, seed: int, replay: str, directory: Path, further: Sequence[Segment] = ()
+) -> Outcome:
     """Play a set through every test and let the scoreboard judge it.
 
     Args:
@@ -175,6 +178,7 @@ def judge(program: Program, values: PortValues, seed: int, replay: str, director
         seed: Of the stalls.
         replay: Shell command that repeats the simulation, for reports.
         directory: For files.
+        further: Segments to play after those of the tests.
     """
     items = values.items
 
@@ -184,10 +188,13 @@ def judge(program: Program, values: PortValues, seed: int, replay: str, director
     scoreboard = Scoreboard(
         values.expected, items.classes, items.class_of, explain, values.configuration.rule_name, replay
     )
-    segments = stream_segments(values, seed)
+    segments = [*stream_segments(values, seed), *further]
+    met = np.zeros(items.count, np.uint8)
     reports = plan.play(program, plan.write_plan(program, values, segments, seed, directory), directory)
     for segment, report in zip(segments, reports, strict=True):
         name = segment.scenario.name
+        compared = segment.items[: len(report.results)]
+        np.bitwise_or.at(met, compared, report.met[: len(compared)])
         fresh = scoreboard.compare(segment.items, report.results, name, report.seconds)
         if report.failure:
             scoreboard.fail(f"{name}: {_sentence(segment, report, values, scoreboard)}")
@@ -203,7 +210,7 @@ def judge(program: Program, values: PortValues, seed: int, replay: str, director
         failures.append(f"{found.compared:,} of {items.count:,} vectors were compared")
     return Outcome(
         values.description, values.configuration, items.count, found.mismatches, found.classes, found.comparisons,
-        found.seconds, found.reports, failures,
+        found.seconds, found.reports, failures, met,
     )  # fmt: skip
 
 

@@ -176,20 +176,23 @@ def _arcs(name: str, cell: _Cell) -> Iterator[_Arc]:
 
 
 def _carry_arcs(name: str, pins: Mapping[str, list[_Bit]]) -> Iterator[_Arc]:
+    """Yield the arcs of four bits of a carry chain; a comparison uses no sum, the top of an adder no carry."""
     entries = [(pins["CYINIT"][0], 0, False)] if "CYINIT" in pins else []
     entries += [(bit, position, False) for position, bit in enumerate(pins.get("DI", []))]
     entries += [(bit, position, True) for position, bit in enumerate(pins["S"])]
-    for position in range(4):
-        carry, total = pins["CO"][position], pins["O"][position]
-        for bit, entry, is_select in entries:
+    for position, carry in enumerate(pins.get("CO", [])):
+        for bit, entry, _ in entries:
             if entry <= position:
                 yield _Arc(bit, carry, NET_NS + CARRY_ENTER_NS, name, "CARRY4")
+        for bit in pins.get("CI", []):
+            yield _Arc(bit, carry, CARRY_CHAIN_NS, name, "CARRY4")
+    for position, total in enumerate(pins.get("O", [])):
+        for bit, entry, is_select in entries:
             if is_select and entry == position:
                 yield _Arc(bit, total, NET_NS + CARRY_OWN_SUM_NS, name, "CARRY4")
             elif entry < position or (entry == position and bit == pins.get("CYINIT", [None])[0]):
                 yield _Arc(bit, total, NET_NS + CARRY_SUM_NS, name, "CARRY4")
         for bit in pins.get("CI", []):
-            yield _Arc(bit, carry, CARRY_CHAIN_NS, name, "CARRY4")
             yield _Arc(bit, total, CARRY_CHAIN_SUM_NS, name, "CARRY4")
 
 
