@@ -96,7 +96,7 @@ def read(
         f"read_verilog -sv -DSYNTHESIS {files}",
         *(f"chparam -set {name} {_literal(value)} {top}" for name, value in parameters.items()),
         f"hierarchy -check -top {top}",
-        "proc; flatten; opt -full; wreduce; opt -full; memory_map; async2sync; dffunmap; opt_clean",
+        "proc -norom; flatten; opt -full; wreduce; opt -full; async2sync; dffunmap; opt_clean",
         f"write_smt2 -wires {output.relative_to(rtl.ROOT)}",
     ]
     yosys.run(["-q", "-p", "; ".join(commands)], limit_s)
@@ -111,12 +111,18 @@ def parse(text: str, top: str) -> Design:
     """
     ports = {kind: re.findall(rf"^; yosys-smt2-{kind} (\S+)", text, re.M) for kind in ("input", "output", "clock")}
     code = "\n".join(line.split(" ;")[0] for line in text.splitlines() if line and not line.startswith(";"))
+    module = re.search(r"^; yosys-smt2-topmod (.*)$", text, re.M)
+    if module is None:
+        raise DesignError(f"Yosys gives no formulas of {top}")
+    top = module[1]  # with parameters
     head, _, tail = code.partition(f"(define-fun |{top}_a|")
     declarations = {match["name"]: match["sort"] for match in _DECLARED.finditer(head)}
     definitions = [(match["name"], match["sort"], match["body"]) for match in _DEFINED.finditer(head)]
     if len(declarations) + len(definitions) != head.count("(declare-fun") + head.count("(define-fun"):
         raise DesignError(f"Yosys' formulas of {top} are not as they are expected: is it flat?")
-    initial = re.search(rf"\(define-fun \|{top}_i\| \(\(state [^)]*\)\) Bool (.*?)\)\n\(define-fun", tail, re.S)
+    initial = re.search(
+        rf"\(define-fun \|{re.escape(top)}_i\| \(\(state [^)]*\)\) Bool (.*?)\)\n\(define-fun", tail, re.S
+    )
     following = _NEXT.search(tail)
     if initial is None or following is None:
         raise DesignError(f"Yosys' formulas of {top} lack its first state or its transition")

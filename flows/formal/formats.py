@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from flows import rtl
@@ -17,11 +18,12 @@ GENERATED = rtl.ROOT / "build" / "formal" / "generated"
 ELEMENTS: dict[str, NumberFormat] = {
     "E5M2": formats.E5M2, "E4M3": formats.E4M3, "E3M2": formats.E3M2, "E2M3": formats.E2M3, "E2M1": formats.E2M1,
     "INT8": formats.INT8, "E5M3": FloatFormat("e5m3", exponent_bits=5, mantissa_bits=3, bias=15, specials="ieee"),
+    "Ue4m3": formats.UE4M3,
 }  # fmt: skip
-"""Element formats by the name that mx_pkg has for their id, that of its run-time units included."""
+"""Formats of up to 9 bits by the name that mx_pkg has for their id, that of its run-time units included."""
 
 NUMBERS: dict[str, NumberFormat] = ELEMENTS | {
-    "Fp32": formats.FLOAT32, "Bf16": formats.BFLOAT16, "Fp16": formats.FLOAT16, "Ue4m3": formats.UE4M3,
+    "Fp32": formats.FLOAT32, "Bf16": formats.BFLOAT16, "Fp16": formats.FLOAT16,
     "E8M13": FloatFormat("e8m13", exponent_bits=8, mantissa_bits=13, bias=127, specials="ieee"),
 }  # fmt: skip
 
@@ -30,10 +32,13 @@ _QUANTITIES: dict[str, Callable[[NumberFormat], int]] = {
     "field_bits": lambda each: each.exponent_bits if isinstance(each, FloatFormat) else 0,
     "mantissa_bits": lambda each: each.mantissa_bits if isinstance(each, FloatFormat) else each.bits - 1,
     "quantum_exponent": lambda each: each.quantum_exponent,
+    "quiet_nan": lambda each: (each.quiet_nan_code or 0) if isinstance(each, FloatFormat) else 0,
+    "max_exponent": lambda each: each.emax,
     "largest_code": lambda each: each.max_code,
 }
 
 
+@cache
 def generate() -> dict[str, Path]:
     """Write the generated files and return them by module, the package that the others use first."""
     GENERATED.mkdir(parents=True, exist_ok=True)

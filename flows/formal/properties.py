@@ -17,9 +17,8 @@ from refmodel.errors import DefinitionError
 DIRECTORY = Path(__file__).resolve().parent
 FILE = DIRECTORY / "properties.toml"
 SPECIFICATIONS = DIRECTORY / "spec"
-PROVEN = DIRECTORY / "proven"
 
-_KEYS = {"name", "unit", "claim", "parameters", "solver", "induction", "proven", "twin"}
+_KEYS = {"name", "unit", "claim", "parameters", "solver", "induction", "twin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,6 @@ class Property:
         twin: The fault under which it must fail.
         solver: ``bitwuzla`` or ``z3``.
         induction: 0 for a function of the inputs; else the cycles of the induction.
-        proven: Modules of rtl/ that the one of flows/formal/proven stands for, which other properties prove equal.
     """
 
     name: str
@@ -64,7 +62,6 @@ class Property:
     twin: Twin
     solver: str = "bitwuzla"
     induction: int = 0
-    proven: tuple[str, ...] = ()
 
     @property
     def values(self) -> dict[str, int]:
@@ -85,7 +82,6 @@ class Property:
         """Return the files that it needs, packages first."""
         files = {rtl.PACKAGE.stem: rtl.PACKAGE} | formats.generate()
         files |= {path.stem: path for path in (*rtl.sources(), *sorted(SPECIFICATIONS.glob("*.sv")))}
-        files |= {name: PROVEN / f"{name}.sv" for name in self.proven}
         needed = {rtl.PACKAGE.stem, self.name}
         waiting = [self.name]
         while waiting:
@@ -125,7 +121,7 @@ def _members(file: str, table: Mapping[str, Any]) -> Iterable[Property]:
     for shown in combinations(where, table.get("parameters", {})):
         member = Property(
             table["name"], table["unit"], " ".join(table["claim"].split()), shown, Twin(**table["twin"]),
-            table.get("solver", "bitwuzla"), table.get("induction", 0), tuple(table.get("proven", ())),
+            table.get("solver", "bitwuzla"), table.get("induction", 0),
         )  # fmt: skip
         _ = member.values  # every value must be one
         yield member

@@ -73,6 +73,8 @@ def _sources(prop: Property, directory: Path, *, faulty: bool) -> list[Path]:
 
 def _decide_function(prop: Property, design: Design, directory: Path, limit_s: float) -> Finding:
     """Decide a property of a design without registers."""
+    if design.registers:
+        raise DefinitionError(f"{prop.title} has registers and needs 'induction': {design.registers[0]}")
     assumed, holds = _assumed(design, 0), design.condition("holds", 0)
     queries = [Query([assumed]), Query([assumed, f"(not {holds})"], _shown(design, 1))]
     possible, broken = answers = ask(prop.solver, design.cycle(0), queries, directory / "queries.json", limit_s)
