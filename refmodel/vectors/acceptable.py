@@ -66,7 +66,7 @@ def acceptable_lines(vectors: VectorSet, undeclared: Sequence[str], first: int =
     for other in alternatives[1:]:
         for name, codes in given.items():
             several = several | (codes != other[name]).any(axis=1)
-    any_nan = np.zeros(vectors.vectors, np.bool_)
+    any_nan: Any = np.zeros(vectors.vectors, np.bool_)
     if _NAN in undeclared:
         any_nan = _is_nan(given["result"], cast("Any", vectors).rule.result_format).any(axis=1)
     for i in np.flatnonzero(several | any_nan).tolist():
