@@ -94,8 +94,7 @@ def decide(unit: Unit, graph: Graph, mutants: Sequence[Mutant], limit_s: float) 
     flowing = [
         each
         for each in mutants
-        if has_registers
-        and reaches_data_alone(graph, _plain(each.cell), _plain(each.port), control)
+        if has_registers and reaches_data_alone(graph, _plain(each.cell), _plain(each.port), control)
     ]
     later = {each.number for each in flowing}
     spent: dict[int, float] = {}

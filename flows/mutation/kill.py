@@ -15,8 +15,9 @@ from flows.mutation.netlist import SELECT, Mutant, Unit, as_design, plant, shown
 from flows.mutation.stages import Played
 from refmodel.errors import MxError
 
-# What Verilator says of a netlist of Yosys is not of the unit.
 _OPTIONS = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
+"""What Verilator says of a netlist of Yosys is not of the unit."""
+
 _AT_A_TIME = 32
 
 

@@ -32,11 +32,11 @@ class State:
         data: Mapping[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         self.kills = {int(number): Kill(**kill) for number, kill in data.get("kills", {}).items()}
         self.survivors: set[int] = set(data.get("survivors", ()))
-        """Those that no stage catches."""
+        """Those that no stage catches although they are not proven equivalent."""
         self.decisions = {int(number): Decision(**each) for number, each in data.get("decisions", {}).items()}
-        """What the solver says of survivors."""
-        self.contradictions: dict[int, str] = {int(n): each for n, each in data.get("contradictions", {}).items()}
-        """What the solver says of a sample of those that were caught: ``equivalent`` would be wrong."""
+        """What the solver says of those that are left before the last stage."""
+        self.checked: int = data.get("checked", 0)
+        """How many that were caught the solver was asked about, too; it proved none equivalent."""
 
     def save(self) -> None:
         """Write the file."""
@@ -44,7 +44,7 @@ class State:
             "kills": {number: asdict(each) for number, each in self.kills.items()},
             "survivors": sorted(self.survivors),
             "decisions": {number: asdict(each) for number, each in self.decisions.items()},
-            "contradictions": self.contradictions,
+            "checked": self.checked,
         }
         unfinished = self._path.with_suffix(".new")
         unfinished.write_text(json.dumps(data))
@@ -115,16 +115,17 @@ def entry_of(
 ) -> Entry:  # fmt: skip
     """Return the entry of a list of which everything is known."""
     counts = Counter(each.stage for each in state.kills.values())
-    verdicts = Counter(each.verdict for each in state.decisions.values())
     numbered = {each.number: each for each in mutants}
+    left = {number: each for number, each in sorted(state.decisions.items()) if number not in state.kills}
+    equivalent = sum(each.verdict == "equivalent" for each in left.values())
     return Entry(
         unit=unit, configuration=configuration, seed=seed, mutants=len(mutants), smoke=counts["smoke"],
-        sim=counts["sim"], sign_off=counts["sign-off"], equivalent=verdicts["equivalent"],
-        undecided=[f"{number}: {numbered[number].place}" for number, each in sorted(state.decisions.items())
+        sim=counts["sim"], sign_off=counts["sign-off"], equivalent=equivalent,
+        undecided=[f"{number}: {numbered[number].place}" for number, each in left.items()
                    if each.verdict == "undecided"],
-        escapes=[Escape(number, numbered[number].place, each.inputs) for number, each in sorted(state.decisions.items())
+        escapes=[Escape(number, numbered[number].place, each.inputs) for number, each in left.items()
                  if each.verdict == "differs"],
-        vectors=vectors, checked=len(state.contradictions), tools=list(tools), digest=digest,
+        vectors=vectors, checked=state.checked, tools=list(tools), digest=digest,
     )  # fmt: skip
 
 

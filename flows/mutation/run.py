@@ -128,8 +128,9 @@ class Run:
         state = State(directory / "state.json")
         netlist.flatten(unit)
         mutants = netlist.list_mutants(unit, self.count, self.seed)
-        vectors = self._play(unit, mutants, state)
-        self._decide(unit, mutants, state)
+        graph = taint.read_graph(unit.base.with_suffix(".json"), unit.top)
+        vectors = self._play(unit, graph, mutants, state)
+        self._check(unit, graph, mutants, state)
         entry = entry_of(
             description.name, configuration.name, self.seed, mutants, state, vectors=vectors, tools=self.tools,
             digest=self.digest,
@@ -149,48 +150,46 @@ class Run:
         parts += [Path(module.__file__).read_text() for module in own if module.__file__]
         return digest_of(parts)
 
-    def _play(self, unit: Unit, mutants: Sequence[Mutant], state: State) -> dict[str, int]:
-        """Play every mutant that was not, and return the vectors of each stage."""
+    def _play(self, unit: Unit, graph: taint.Graph, mutants: Sequence[Mutant], state: State) -> dict[str, int]:
+        """Play and decide every mutant that was not, and return the vectors of each stage.
+
+        The solver comes before the last stage, which then has only those to play that change something.
+        """
         played: list[stages.Played] = []
         for first in range(0, len(mutants), GROUP):
             group = mutants[first : first + GROUP]
-            left = [each.number for each in group if each.number not in state.kills | dict.fromkeys(state.survivors)]
-            if not left and played:
-                continue
+            directory = unit.directory / f"group-{first // GROUP}"
             began = time.monotonic()
-            program = kill.build_group(unit, group, self.tools[1], unit.directory / f"group-{first // GROUP}")
+            program = kill.build_group(unit, group, self.tools[1], directory)
             played = played or [
                 stages.write_stage(each, self.selection, program, unit.directory) for each in stages.STAGES
             ]
-            survivors = kill.play(program, played, left, self.jobs, state.kills.__setitem__)
-            state.survivors |= set(survivors)
+            numbers = [each.number for each in group]
+            unplayed = [each for each in numbers if each not in state.kills and each not in state.decisions]
+            kill.play(program, played[:-1], unplayed, self.jobs, state.kills.__setitem__)
             state.save()
-            self._say(f"mutants {first + 1} to {first + len(group)}: {len(survivors)} not caught", began)
+            left = [each for each in group if each.number not in state.kills and each.number not in state.decisions]
+            for mutant, decision in equivalence.decide(unit, graph, left, self.limit_s):
+                state.decisions[mutant.number] = decision
+                state.save()
+            proven = {number for number, each in state.decisions.items() if each.verdict == "equivalent"}
+            last = [each for each in numbers if each not in state.kills | dict.fromkeys(proven | state.survivors)]
+            state.survivors |= set(kill.play(program, played[-1:], last, self.jobs, state.kills.__setitem__))
+            state.save()
+            self._say(f"mutants up to {first + len(group)}: {len(state.kills)} caught, {len(proven)} equivalent", began)
         return {each.stage.name: each.vectors for each in played}
 
-    def _decide(self, unit: Unit, mutants: Sequence[Mutant], state: State) -> None:
-        """Decide every survivor, and ask about a sample of those that were caught."""
-        graph = taint.read_graph(unit.base.with_suffix(".json"), unit.top)
-        began = time.monotonic()
-        open_ = {
-            number
-            for number in state.survivors
-            if number not in state.decisions or state.decisions[number].verdict == "undecided"
-        }
-        for mutant, decision in equivalence.decide(
-            unit, graph, [each for each in mutants if each.number in open_], self.limit_s
-        ):
-            state.decisions[mutant.number] = decision
-            state.save()
-        self._say(f"{len(open_)} decided", began)
-        if not state.contradictions and state.kills:
-            chosen = set(random.Random(self.seed).sample(sorted(state.kills), min(CHECKED, len(state.kills))))
-            sample = [each for each in mutants if each.number in chosen]
-            for mutant, decision in equivalence.decide(unit, graph, sample, self.limit_s):
-                if decision.verdict == "equivalent":
-                    raise kill.UnsoundError(f"mutant {mutant.number} is caught, and proven equivalent: {mutant.place}")
-                state.contradictions[mutant.number] = decision.verdict
-            state.save()
+    def _check(self, unit: Unit, graph: taint.Graph, mutants: Sequence[Mutant], state: State) -> None:
+        """Ask the solver about a sample of those that were caught: it must prove none equivalent."""
+        if state.checked:
+            return
+        chosen = set(random.Random(self.seed).sample(sorted(state.kills), min(CHECKED, len(state.kills))))
+        sample = [each for each in mutants if each.number in chosen]
+        for mutant, decision in equivalence.decide(unit, graph, sample, self.limit_s):
+            if decision.verdict == "equivalent":
+                raise kill.UnsoundError(f"mutant {mutant.number} is caught, and proven equivalent: {mutant.place}")
+        state.checked = len(sample)
+        state.save()
 
     def _say(self, sentence: str, began: float) -> None:
         name = f"{self.selection.description.name} {self.selection.configuration.name}, seed {self.seed}"
