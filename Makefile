@@ -10,7 +10,8 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate docs silicon mmasim test exhaustive laws lint clean iverilog
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate docs silicon mmasim test exhaustive laws evidence \
+  check-evidence lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -124,6 +125,13 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 ## ONLY=PATTERNS          sweeps to run, as 'encode-e4m3-*,dequantize-*' (default all; 12 minutes of 2 cores)
 ## JOBS=N                 processes (default: all cores)
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
+
+evidence:  ## make what stands in evidence/ again, hours; interrupted, it goes on; then write its figures into README.md
+	@$(MAKE) formal && $(MAKE) mutate SEED=1,2 && $(MAKE) coverage && $(MAKE) museum && $(MAKE) laws COUNT=30000
+	@$(BIN)/python -m flows.evidence.run --write
+
+check-evidence: $(VENV)/.sim  ## refuse evidence that is empty, incomplete, doctored or not what README.md says
+	@$(BIN)/python -m flows.evidence.run
 
 laws: $(VENV)/.sim  ## laws of dot products on the model: permutation, sign, scale shift, padding, split and join
 ## COUNT=N, SEED=N        dot products a law, rule and pair of formats (default 30000), seed (default 1)

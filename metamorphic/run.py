@@ -6,11 +6,13 @@ Exit code 0: no law was broken; 1: one was; 2: could not run, one line says why.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
@@ -23,6 +25,9 @@ from refmodel.dot import dot
 from refmodel.errors import DefinitionError, MxError, unknown_name
 from refmodel.formats import OCP_FORMATS, get_format
 from refmodel.vectors.draws import Draws
+
+EVIDENCE = Path(__file__).resolve().parent.parent / "evidence" / "laws.json"
+"""Written by a run of all laws on all formats."""
 
 BROKEN, CANNOT_RUN, INTERRUPTED = 1, 2, 130
 CHUNK = 20_000
@@ -120,7 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given.count < 1 or given.seed < 0 or given.jobs < 1:
             raise DefinitionError("count and jobs must be 1 or more, seed 0 or more")
         chosen = trials(given.law, given.formats.split(",") if given.formats else OCP_FORMATS)
-        return _report(chosen, list(_results(chosen, given.count, given.seed, given.jobs)), given.count, given.seed)
+        results = list(_results(chosen, given.count, given.seed, given.jobs))
+        everything = given.law is None and given.formats is None
+        return _report(chosen, results, given.count, given.seed, EVIDENCE if everything else None)
     except MxError as error:
         print(f"make laws: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT_RUN
@@ -147,7 +154,7 @@ def _try_by_name(name: tuple[int, str, str, str], count: int, seed: int) -> Resu
     return try_law(Trial(LAWS[index], rule, a, b), count, seed)
 
 
-def _report(chosen: Sequence[Trial], results: Sequence[Result], count: int, seed: int) -> int:
+def _report(chosen: Sequence[Trial], results: Sequence[Result], count: int, seed: int, evidence: Path | None) -> int:
     table = Table(title=f"laws of dot products, seed {seed}, {count} a pair of formats", title_justify="left")
     for column in ("law", "rule"):
         table.add_column(column)
@@ -166,6 +173,17 @@ def _report(chosen: Sequence[Trial], results: Sequence[Result], count: int, seed
         console.print(f"{trial.law.name}, {trial.rule}: {trial.law.statement}\n{result.first}", highlight=False)
     console.print(table)
     console.print(f"{sum(each.tried for each in results):,} comparisons, {sum(r.broken for r in results):,} broken")
+    if evidence is not None:
+        laws = [
+            {"law": law, "rule": rule, "tried": sum(r.tried for r in found), "broken": sum(r.broken for r in found)}
+            for (law, rule), found in totals.items()
+        ]
+        evidence.parent.mkdir(exist_ok=True)
+        unfinished = evidence.with_suffix(".new")
+        unfinished.write_text(
+            json.dumps({"seed": seed, "count": count, "numpy": np.__version__, "laws": laws}, indent=1)
+        )
+        unfinished.replace(evidence)
     return BROKEN if broken_trials else 0
 
 

@@ -298,8 +298,8 @@ def test_wrong_usage_is_one_line_and_exit_2(
     [
         ("digest", "out/b_scale.hex: SHA-256 is"),
         ("code out of range", "out/last.hex: line 1 is '7\\n'; expected a 1-bit word"),
-        ("result", "out/result.hex: line 1 is 00000001, the model gives 00000000 for mxfp4_e2m1 x mxfp4_e2m1"),
-        ("version", "out/manifest.json: field version is 1; expected 2"),
+        ("result", "out: result: word 1 is 00000001, the model gives 00000000 for mxfp4_e2m1 x mxfp4_e2m1"),
+        ("version", "out/manifest.json: field version is 1; expected 3"),
     ],
 )
 def test_verify_refuses_a_damaged_directory(
@@ -320,7 +320,7 @@ def test_verify_refuses_a_damaged_directory(
         else:
             data = b"00000001" + (out / "result.hex").read_bytes()[8:]
             (out / "result.hex").write_bytes(data)
-            manifest["planes"]["result"]["sha256"] = hashlib.sha256(data).hexdigest()
+            manifest["forms"]["hex"]["result.hex"] = hashlib.sha256(data).hexdigest()
         (out / "manifest.json").write_text(json.dumps(manifest))
     assert run("verify", "out") == 2
     captured = capsys.readouterr()

@@ -201,7 +201,7 @@ def test_a_wrong_result_is_named_with_its_line(plane: str, quantize_set: Path) -
     assert check_results(read) > 100
     codes = next(each.codes for each in read.planes() if each.name == plane)
     codes[11, 0] ^= 1
-    with pytest.raises(FileError, match=rf"^{plane}\.hex: line 12 is [0-9a-f]+, the model gives .* 1 of \d+ differ"):
+    with pytest.raises(FileError, match=rf"^{plane}: word 12 is [0-9a-f]+, the model gives .* 1 of \d+ differ"):
         check_results(read)
 
 

@@ -699,7 +699,7 @@ def test_any_damage_to_a_vector_directory(data: st.DataObject) -> None:
                 file = Path("bad", f"{plane}.hex")
                 content = damaged(data.draw, file.read_bytes())
                 file.write_bytes(content)
-                manifest["planes"][plane]["sha256"] = hashlib.sha256(content).hexdigest()
+                manifest["forms"]["hex"][file.name] = hashlib.sha256(content).hexdigest()
                 Path("bad/manifest.json").write_text(json.dumps(manifest))
             case 3:
                 Path("bad/manifest.json").write_text(json.dumps(with_json_changed(data.draw, manifest)))

@@ -220,7 +220,7 @@ def test_a_wrong_initial_value_is_found(tmp_path, narrow: DotVectors) -> None:
     assert narrow.c is not None
     finite = int(np.argmax((narrow.results & 0x7F80) != 0x7F80))
     narrow.c[finite] = 0x7FC00000
-    message = rf"^result\.hex: line {finite + 1} is [0-9a-f]{{4}}, the model gives 7fc0 for mxfp6_e3m2 x mxfp8_e4m3"
+    message = rf"^result: word {finite + 1} is [0-9a-f]{{4}}, the model gives 7fc0 for mxfp6_e3m2 x mxfp8_e4m3"
     with pytest.raises(mx.FileError, match=message):
         check_results(narrow)
 

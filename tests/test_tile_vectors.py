@@ -78,7 +78,7 @@ def test_a_set_of_tiles_is_read_as_written_and_verified(formats: str, tmp_path: 
     assert read.planes()[-1].bits == 8 * 32
     assert check_results(read) > 0
     read.results[5, 3] ^= 1
-    with pytest.raises(FileError, match=r"^result\.hex: line 6 is [0-9a-f]{64}, the model gives"):
+    with pytest.raises(FileError, match=r"^result: word 6 is [0-9a-f]{64}, the model gives"):
         check_results(read)
 
 

@@ -75,11 +75,11 @@ def test_the_manifest_says_what_the_files_hold(directory: Path, vectors: DotVect
     manifest = json.loads((directory / MANIFEST).read_text())
     assert list(manifest) == [
         *("format", "version", "operation", "a_format", "b_format", "lanes", "rule"),
-        *("call", "blocks", "dots", "classes", "planes"),
+        *("call", "blocks", "dots", "classes", "planes", "forms"),
     ]
     assert (manifest["format"], manifest["version"], manifest["operation"]) == (
         "mx-refmodel-vectors",
-        2,
+        3,
         "dot",
     )
     assert (manifest["a_format"], manifest["b_format"]) == ("mxfp6_e2m3", "mxfp4_e2m1")
@@ -87,14 +87,14 @@ def test_the_manifest_says_what_the_files_hold(directory: Path, vectors: DotVect
     assert manifest["dots"] == (directory / "last.hex").read_text().count("1")
     widths = {"a_elements": 192, "a_scale": 8, "b_elements": 128, "b_scale": 8, "last": 1, "result": 32}
     for name, plane in manifest["planes"].items():
-        data = (directory / plane["file"]).read_bytes()
+        data = (directory / f"{name}.hex").read_bytes()
         assert plane == {
-            "file": f"{name}.hex",
             "direction": "output" if name == "result" else "input",
+            "codes": 32 if name.endswith("elements") else 1,
             "bits": widths.pop(name),
             "rows": data.count(b"\n"),
-            "sha256": hashlib.sha256(data).hexdigest(),
         }
+        assert manifest["forms"]["hex"][f"{name}.hex"] == hashlib.sha256(data).hexdigest()
     assert not widths
     assert manifest["call"]["inputs"][0]["b"] == {
         "dtype": "float32",
@@ -143,7 +143,7 @@ def test_a_wrong_result_is_found_by_the_model_and_by_the_oracle(
         monkeypatch.setattr("refmodel.vectors.dotset.dot_results", lambda *_: read.results.copy())
     judge = "oracle" if oracle_only else "model"
     with pytest.raises(
-        FileError, match=rf"^result\.hex: line 18 is .*the {judge} gives .*1 of {read.dots} differ"
+        FileError, match=rf"^result: word 18 is .*the {judge} gives .*1 of {read.dots} differ"
     ):
         check_results(read)
 
@@ -208,7 +208,7 @@ def test_a_failure_leaves_the_old_set_and_nothing_else(
 
     monkeypatch.setattr(Path, "rename", rename)
     if failing == "open":
-        monkeypatch.setattr("refmodel.vectors.files.hex_lines", refuse)
+        monkeypatch.setattr("refmodel.vectors.forms.hex_lines", refuse)
     with pytest.raises(OSError, match="No space left"):
         write_vectors(vectors, directory)
     monkeypatch.undo()
@@ -240,7 +240,7 @@ def other_digit(data: bytes) -> bytes:
     [
         (
             other_digit,
-            r"{name}\.hex: SHA-256 is [0-9a-f]{{64}}, but manifest\.json field planes\.{name}\.sha256 says",
+            r"{name}\.hex: SHA-256 is [0-9a-f]{{64}}, but manifest\.json field forms\.hex\.{name}\.hex says",
         ),
         (lambda data: data[:-2] + b"G\n", r"{name}\.hex: line {rows} is '.*G\\n'; expected a \d+-bit word"),
         (lambda data: b"A" + data[1:], r"{name}\.hex: line 1 is 'A.*'; expected a \d+-bit word"),
@@ -307,7 +307,7 @@ def test_marks_that_do_not_make_the_dots_are_named(directory: Path, vectors: Dot
         for row, mark in change:
             changed[2 * row : 2 * row + 1] = mark
         (directory / "last.hex").write_bytes(changed)
-        _edit_manifest(directory, ["planes", "last", "sha256"], hashlib.sha256(changed).hexdigest())
+        _edit_manifest(directory, ["forms", "hex", "last.hex"], hashlib.sha256(changed).hexdigest())
         with pytest.raises(FileError, match=message):
             read_dot_vectors(directory)
 
@@ -335,9 +335,9 @@ def _edit_manifest(directory: Path, path: list[Any], value: Any) -> None:
     [
         (["format"], "wavedrom", 'field format is "wavedrom"; expected "mx-refmodel-vectors"'),
         (["format"], DELETE, "field format is missing"),
-        (["version"], 1, "field version is 1; expected 2"),
-        (["version"], True, "field version is true; expected 2"),
-        (["version"], 2.0, "field version is 2.0; expected 2"),
+        (["version"], 2, "field version is 2; expected 3"),
+        (["version"], True, "field version is true; expected 3"),
+        (["version"], 3.0, "field version is 3.0; expected 3"),
         (["operation"], "add", 'field operation is "add"; expected one of "dot"'),
         (["a_format"], "mxfp9", "field a_format is wrong: unknown block format 'mxfp9'; choose one of"),
         (["a_format"], "mxint8", "field planes.a_elements.bits is 192; expected 256"),
@@ -372,8 +372,9 @@ def _edit_manifest(directory: Path, path: list[Any], value: Any) -> None:
         (
             ["call", "when"],
             "now",
-            "field call.when is unknown; the keys here are seed, count, multi_block, initial_values, inputs",
+            "field call.when is unknown; the keys here are seed, count, multi_block, initial_values, inputs, shard",
         ),
+        (["call", "shard"], [2, 2], "field call.shard is [2, 2]; expected two integers"),
         (["classes"], "all", 'field classes is "all"; expected a list'),
         (["classes", 0], 1, "field classes[0] is 1; expected an object"),
         (["classes", 1, "first"], 0, "field classes[1].first is 0; expected {first}"),
@@ -388,15 +389,17 @@ def _edit_manifest(directory: Path, path: list[Any], value: Any) -> None:
         (["planes", "last"], DELETE, "field planes.last is missing"),
         (["planes", "c_scale"], {}, "field planes.c_scale is unknown; the keys here are a_elements, a_scale"),
         (["planes", "last"], "last.hex", 'field planes.last is "last.hex"; expected an object'),
-        (
-            ["planes", "last", "file"],
-            "../last.hex",
-            'field planes.last.file is "../last.hex"; expected "last.hex"',
-        ),
+        (["planes", "last", "file"], "../last.hex", "field planes.last.file is unknown; the keys here are direction"),
+        (["planes", "last", "codes"], 2, "field planes.last.codes is 2; expected 1"),
+        (["forms"], {}, 'field forms is empty; expected one of "hex"'),
+        (["forms", "xml"], {}, 'field forms.xml is unknown; expected one of "hex"'),
+        (["forms", "hex"], [], "field forms.hex is []; expected an object"),
+        (["forms", "hex", "../x"], "", "field forms.hex.../x is unknown; the keys here are a_elements.hex"),
+        (["forms", "hex", "last.hex"], DELETE, "field forms.hex.last.hex is missing"),
         (["planes", "last", "bits"], 2, "field planes.last.bits is 2; expected 1"),
         (["planes", "result", "rows"], 2, "field planes.result.rows is 2; expected {dots}"),
-        (["planes", "result", "sha256"], "0" * 63 + "G", "field planes.result.sha256 is"),
-        (["planes", "result", "sha256"], "0" * 64, "manifest.json field planes.result.sha256 says 0000"),
+        (["forms", "hex", "result.hex"], "0" * 63 + "G", "field forms.hex.result.hex is"),
+        (["forms", "hex", "result.hex"], "0" * 64, "manifest.json field forms.hex.result.hex says 0000"),
         (["planes", "result", "rows"], DELETE, "field planes.result.rows is missing"),
         (["planes", "result", "mode"], "hex", "field planes.result.mode is unknown"),
     ],

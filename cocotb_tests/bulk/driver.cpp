@@ -149,6 +149,7 @@ class Player {
     context_.randReset(2);
     context_.randSeed(1);
     dut_ = std::make_unique<Vtop>(&context_);
+    select_variant(*dut_, 0);
   }
   ~Player() { dut_->final(); }
 

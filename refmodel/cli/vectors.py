@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from refmodel.cli.common import add_options, integer, print_table, quantize_opti
 from refmodel.errors import DefinitionError, FileError
 from refmodel.options import QuantizeOptions
 from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_vectors
-from refmodel.vectors.dotset import DotVectors, get_vector_format, make_dot_vectors
-from refmodel.vectors.files import check_destination, read_vectors, write_vectors
+from refmodel.vectors.dotset import get_vector_format
+from refmodel.vectors.dotstream import Shard, stream_dot_vectors
+from refmodel.vectors.files import HEX, check_destination, check_forms, read_vectors, write_vectors
+from refmodel.vectors.forms import FORMS
 from refmodel.vectors.pairs import TensorPair, load_pairs
 from refmodel.vectors.tiles import make_tile_vectors
 from refmodel.vectors.vectorset import MAX_COUNT, VectorSet
@@ -77,7 +80,11 @@ def add(commands: Commands) -> None:
     for name in ("rows", "columns"):
         vectors.add_argument(f"--{name}", type=integer, metavar="N", help=f"{name} of a tile")
     vectors.add_argument(
-        "--count", required=True, type=integer, metavar="N", help=f"vectors at least, 1 to {MAX_COUNT}"
+        "--count",
+        required=True,
+        type=integer,
+        metavar="N",
+        help=f"vectors at least, 1 to {MAX_COUNT}, of dot products as many as the disk holds",
     )
     vectors.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
     vectors.add_argument(
@@ -97,6 +104,18 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help="directory to make; a vector directory there is replaced",
     )
+    vectors.add_argument(
+        "--form",
+        default=HEX,
+        metavar="LIST",
+        help=f"forms of the planes, of {', '.join(FORMS)}, with commas between (default {HEX})",
+    )
+    vectors.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="make part I, from 0, of N parts of a set of dot products; their planes after each other are those of the "
+        "whole set",
+    )
     add_options(vectors, QuantizeOptions)
     vectors.set_defaults(run=_vectors)
 
@@ -113,26 +132,49 @@ def add(commands: Commands) -> None:
 def _vectors(arguments: argparse.Namespace) -> None:
     if arguments.input_b is not None and arguments.input is None:
         raise DefinitionError("--input-b gives the tensors of B and needs --input for those of A")
+    forms = arguments.form.split(",")
+    check_forms(forms)
     check_destination(arguments.output)
     tensors = [] if arguments.input is None else load_pairs(arguments.input, arguments.input_b)
-    progress = _Progress()
-    vectors = _make(arguments, tensors, progress.step)
-    progress.step("files")
-    write_vectors(vectors, arguments.output)
-    if isinstance(vectors, DotVectors):
-        rows = [(each.name, each.count, vectors.blocks_of(each)) for each in vectors.classes]
-        print_table(("class", "dots", "blocks"), rows)
-        made = f"{vectors.dots} dot products, {vectors.blocks} block pairs, {vectors.rule.name}"
-    else:
-        what = list(vectors.counts())[-1]
-        print_table(("class", what), [(each.name, each.count) for each in vectors.classes])
-        made = f"{vectors.vectors} {what}, {vectors.title}"
-    print(f"{arguments.output}: {made}")
+    tally = _Tally()
+    write_vectors(tally.watch(_make(arguments, tensors, _Progress().step)), arguments.output, forms)
+    print_table(("class", *tally.counted), [(name, *numbers) for name, numbers in tally.classes.items()])
+    print(f"{arguments.output}: {tally.made}")
+
+
+class _Tally:
+    """Counts what passes on its way to the files."""
+
+    def __init__(self) -> None:
+        self.classes: dict[str, list[int]] = {}
+        self.counted: tuple[str, ...] = ()
+        self._title, self._counts = "", Counter[str]()
+
+    def watch(self, parts: Iterable[VectorSet]) -> Iterator[VectorSet]:
+        """Pass the parts on."""
+        for part in parts:
+            *steps, vectors = part.counts()
+            self.counted, self._title = (vectors, *steps), part.title
+            self._counts.update(part.counts())
+            for each in part.classes:
+                numbers = [each.count]
+                if steps:
+                    rows = [part.rows_of(i) for i in (each.first, each.dots[-1])] if each.dots else [slice(0, 0)]
+                    numbers.append(rows[-1].stop - rows[0].start)
+                so_far = self.classes.get(each.name, [0] * len(numbers))
+                self.classes[each.name] = [x + y for x, y in zip(so_far, numbers, strict=True)]
+            yield part
+
+    @property
+    def made(self) -> str:
+        """How many of what, of which formats and rule."""
+        numbers = ", ".join(f"{self._counts[name]} {name}" for name in self.counted)
+        return f"{numbers}, {self._title}"
 
 
 _OF_SUMS = ("b_format", "rule", "initial_values")
 _TAKES: dict[str, tuple[str, ...]] = {
-    "dot": (*_OF_SUMS, "multi_block"),
+    "dot": (*_OF_SUMS, "multi_block", "shard"),
     "matmul_tile": (*_OF_SUMS, "rows", "columns"),
     "quantize": (),
     "dequantize": (),
@@ -142,8 +184,8 @@ _TAKES: dict[str, tuple[str, ...]] = {
 
 def _make(
     arguments: argparse.Namespace, tensors: list[TensorPair], progress: Callable[[str], None]
-) -> VectorSet:
-    """Make the set that the arguments ask for; arguments of another operation are refused."""
+) -> Iterable[VectorSet]:
+    """Make the set that the arguments ask for, in parts; arguments of another operation are refused."""
     operation = arguments.operation
     takes = _TAKES[operation]
     for name in (name for names in _TAKES.values() for name in names if name not in takes):
@@ -151,19 +193,21 @@ def _make(
             raise DefinitionError(f"--{name.replace('_', '-')} is not for operation {operation!r}")
     count, seed = arguments.count, arguments.seed
     if operation == "quantize":
-        return make_quantize_vectors(
-            arguments.a_format,
-            input_format=arguments.input_format,
-            options=quantize_options(arguments, get_vector_format(arguments.a_format)),
-            count=count,
-            seed=seed,
-            tensors=tensors,
-            progress=progress,
-        )
+        return [
+            make_quantize_vectors(
+                arguments.a_format,
+                input_format=arguments.input_format,
+                options=quantize_options(arguments, get_vector_format(arguments.a_format)),
+                count=count,
+                seed=seed,
+                tensors=tensors,
+                progress=progress,
+            )
+        ]
     if operation == "dequantize":
         if tensors:
             raise DefinitionError("--input gives numbers, which dequantize does not take")
-        return make_dequantize_vectors(arguments.a_format, count=count, seed=seed, progress=progress)
+        return [make_dequantize_vectors(arguments.a_format, count=count, seed=seed, progress=progress)]
     if arguments.rule is None:
         raise DefinitionError(f"operation {operation!r} needs --rule, one of `mxref rules`")
     formats = arguments.a_format, arguments.b_format or arguments.a_format
@@ -178,8 +222,18 @@ def _make(
     if operation == "matmul_tile":
         if arguments.rows is None or arguments.columns is None:
             raise DefinitionError("operation 'matmul_tile' needs --rows and --columns")
-        return make_tile_vectors(*formats, rows=arguments.rows, columns=arguments.columns, **call)
-    return make_dot_vectors(*formats, multi_block=arguments.multi_block, **call)
+        return [make_tile_vectors(*formats, rows=arguments.rows, columns=arguments.columns, **call)]
+    return stream_dot_vectors(*formats, multi_block=arguments.multi_block, shard=_read_shard(arguments.shard), **call)
+
+
+def _read_shard(text: str | None) -> Shard:
+    """Return the shard I/N, the whole set if there is none."""
+    if text is None:
+        return Shard()
+    index, slash, of = text.partition("/")
+    if not (slash and index.isdecimal() and of.isdecimal()):
+        raise DefinitionError(f"--shard {text}: write I/N, such as 0/4 for the first of four")
+    return Shard(int(index), int(of))
 
 
 def _read_rule(text: str) -> str | AccumulationRule:
@@ -198,7 +252,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     try:
         judged = check_results(vectors)
     except FileError as error:
-        raise FileError(f"{arguments.directory}/{error}") from error
+        raise FileError(f"{arguments.directory}: {error}") from error
     print(
         f"{arguments.directory}: {vectors.title}: digests match; the model gives all {vectors.vectors} results, "
         f"the oracle the {judged} it was asked for"

@@ -27,6 +27,7 @@ from refmodel.summation.narrow import narrow_plan
 from refmodel.summation.pairs import Pair, with_special, zero_is_negative
 from refmodel.summation.rounder import Array, Rounder, add_terms, smallest_normal_exponent
 from refmodel.summation.sequential import chain_steps, extend_chain, group_value, rounded_products
+from refmodel.summation.single import block_sums, sums_block_in_float64
 
 # Products worked on at a time: their float64 temporaries stay within a level-2 cache.
 _BATCH = 1 << 15
@@ -61,6 +62,8 @@ class Run:
             running = _flush(running, rule)
         if rule.group_size == "all" and stop == start:
             return empty_group(running, rule)
+        if not self.outer and sums_block_in_float64(rule, self.a, self.b, stop - start):
+            return self._single_block(running)
         if rule.group_size == "all" and sums_exactly(rule):
             return self._whole_sum(start, stop, running)
         plan = narrow_plan(rule, self.a, self.b)
@@ -75,6 +78,15 @@ class Run:
             else:
                 running = self._late(pair, groups, size, running)
         return running
+
+    def _single_block(self, running: Array) -> Array:
+        """The run is the only block of each row."""
+        assert isinstance(self.a, Blocks)
+        assert isinstance(self.b, Blocks)
+        terms = block_sums(self.a, self.b, self.rows_a)
+        if self.rule.group_round is not None:
+            terms = [rounded_group_sum(terms, self.rule)]
+        return Rounder.of(self.rule).add(running, *terms)
 
     def _group_size(self, start: int, stop: int) -> int:
         match self.rule.group_size:

@@ -110,6 +110,17 @@ def _scale_pairs(request: Request) -> NDArray[np.int64]:
     return np.concatenate([first, np.stack([order // n_b, order % n_b], axis=1)])
 
 
+def one_lane_pairs(a_format: BlockFormat, b_format: BlockFormat, numbers: NDArray[np.int64]) -> Stimulus:
+    """Return pairs of element codes, numbered, each alone in a lane that rotates, all other lanes +0 and scales 1.0."""
+    a_code, b_code = np.divmod(numbers, 1 << b_format.element.bits)
+    lane = (a_code + b_code) % a_format.block_size
+    a, b = (
+        _one_lane(fmt, lane, code, np.full(code.shape, scale_stimulus(fmt.scale).one))
+        for fmt, code in ((a_format, a_code), (b_format, b_code))
+    )
+    return Stimulus(a, b, np.ones(numbers.size, bool))
+
+
 def _one_lane(
     block_format: BlockFormat, lane: NDArray[np.int64], code: NDArray[np.int64], scale: NDArray[np.int64]
 ) -> Blocks:

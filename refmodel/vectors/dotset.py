@@ -47,7 +47,7 @@ class DotVectors(VectorSet):
         results: uint32 [M], Float32 bits; uint16 where the rule's results are BF16 or Float16.
         rule: The accumulation rule of the results.
         classes: The stimulus classes, in order, covering all dots.
-        call: What made the set, as JSON values: seed, count, multi_block, initial_values, inputs.
+        call: What made the set, as JSON values: seed, count, multi_block, initial_values, inputs, shard.
         c: uint32 [M], Float32 bits of the initial values; None where all start at +0.
         scaled: False where the operands are elements without block scales; the scales of a and b are all 1
             then, and no part of the set.
@@ -325,6 +325,7 @@ def make_dot_vectors(
             "multi_block": multi_block,
             "initial_values": initial_values,
             "inputs": [pair.describe() for pair in tensors],
+            "shard": [0, 1],
         },
         c=stimulus.c,
         scaled=scaled,

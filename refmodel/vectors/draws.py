@@ -38,6 +38,14 @@ class Draws:
         drawn: NDArray[np.int64] = first + ((words * (end - first)) >> 32)
         return drawn
 
+    def words(self, size: int | tuple[int, ...]) -> NDArray[np.uint64]:
+        """Return random words, uint64 of shape *size*."""
+        return self._words.random_raw(size)
+
+    def bytes(self, size: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return random bytes, uint8 of shape *size*, whose last extent is a multiple of 8."""
+        return self.words((*size[:-1], size[-1] // 8)).astype("<u8", copy=False).view(np.uint8)
+
     def below(self, bound: int) -> int:
         """Return one integer in [0, bound)."""
         if not self._buffer:

@@ -1,7 +1,4 @@
-"""The vector directory: `manifest.json` and one `$readmemh` text file a plane.
-
-A plane is a column of equally wide words, one a line: lower-case hex digits without prefix, most
-significant digit first, every line ended by one newline.
+"""The vector directory: `manifest.json`, and planes in one or several of the forms of `refmodel.vectors.forms`.
 
 A word is a row of codes without gaps, code 0 in the least significant bits. Which planes there are follows
 from the operation: `VectorSet.planes`.
@@ -11,13 +8,13 @@ A directory is complete or absent: it is written under another name and renamed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +22,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks
-from refmodel.errors import FileError, MxError
+from refmodel.errors import DefinitionError, FileError, MxError, unknown_name
 from refmodel.formats import BlockFormat
 from refmodel.vectors.conversions import DequantizeVectors, QuantizeVectors
 from refmodel.vectors.dotset import DotVectors, unscaled_blocks
-from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Manifest, PlaneFile, parse_manifest
+from refmodel.vectors.forms import FORMS, Contents, read_bytes
+from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Manifest, describe_plane, parse_manifest
 from refmodel.vectors.tiles import TileVectors
-from refmodel.vectors.vectorset import VectorSet, unpack_words
+from refmodel.vectors.vectorset import PlaneShape, StimulusClassRange, VectorSet
 
-_CHUNK_ROWS = 1 << 15
+HEX = "hex"
+"""The form that is written unless another is asked for."""
 
 
-def write_vectors(vectors: VectorSet, directory: str | os.PathLike[str]) -> Path:
+def write_vectors(
+    vectors: VectorSet | Iterable[VectorSet], directory: str | os.PathLike[str], forms: Sequence[str] = (HEX,)
+) -> Path:
     """Write a vector directory and return its path.
 
     A vector directory of that name is replaced; anything else that stands there is left alone.
 
+    Args:
+        vectors: A set, or its parts one after the other, each of which is forgotten once it is written.
+        directory: Where.
+        forms: In which forms, of `FORMS`.
+
     Raises:
         FileError: As `check_destination`.
+        UnknownNameError: If there is no such form.
         OSError: If the system refuses; nothing is left behind then.
     """
+    check_forms(forms)
     target = check_destination(directory)
     target.parent.mkdir(parents=True, exist_ok=True)
     mark = secrets.token_hex(4)
     temporary, old = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("new", "old"))
     temporary.mkdir()
     try:
-        _write_files(vectors, temporary)
+        _write_files([vectors] if isinstance(vectors, VectorSet) else vectors, temporary, forms)
         if target.exists():
             target.rename(old)
         temporary.rename(target)
@@ -62,6 +70,19 @@ def write_vectors(vectors: VectorSet, directory: str | os.PathLike[str]) -> Path
         raise
     shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def check_forms(forms: Sequence[str]) -> None:
+    """Refuse forms that do not exist, none at all, and one twice.
+
+    Raises:
+        UnknownNameError, DefinitionError: If so.
+    """
+    for form in forms:
+        if form not in FORMS:
+            raise unknown_name("form", form, FORMS)
+    if not forms or len(set(forms)) != len(forms):
+        raise DefinitionError(f"forms {', '.join(forms) or 'none'}: give one or more of {', '.join(FORMS)}, each once")
 
 
 def check_destination(directory: str | os.PathLike[str]) -> Path:
@@ -84,7 +105,7 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
         raise FileError(
             f"{directory}: exists and is not a vector directory (no valid {MANIFEST}); it is left as it is"
         ) from None
-    ours = {MANIFEST, *(plane.file for plane in manifest.planes.values())}
+    ours = {MANIFEST, *manifest.files}
     others = sorted(entry.name for entry in target.iterdir() if entry.name not in ours)
     if others:
         raise FileError(f"{directory}: also holds {others[0]!r}, which is no part of the vectors; it is left as it is")
@@ -101,10 +122,17 @@ def read_vectors(directory: str | os.PathLike[str]) -> VectorSet:
     """
     path = Path(directory)
     manifest = _read_manifest(path)
-    codes = {
-        name: unpack_words(_read_plane(path, manifest, name), shape.codes, shape.code_bits)
-        for name, shape in manifest.shapes.items()
+    found = {
+        form: FORMS[form].read(Contents(path, form, manifest.shapes, digests))
+        for form, digests in manifest.forms.items()
     }
+    (form, codes), *others = found.items()
+    for other, same in others:
+        for plane, wanted in codes.items():
+            differs = (same[plane] != wanted).any(axis=1)
+            if differs.any():
+                row = int(np.argmax(differs)) + 1
+                raise FileError(f"{path}: word {row} of plane {plane} is one in form {form}, another in form {other}")
     return _READERS[manifest.operation](path, manifest, codes)
 
 
@@ -202,113 +230,56 @@ _READERS: dict[str, Callable[[Path, Manifest, dict[str, NDArray[Any]]], VectorSe
 }
 
 
-def hex_lines(words: NDArray[np.uint8], digits: int) -> bytes:
-    """Return little-endian words [N, bytes] as N lines of so many hex digits."""
-    text = np.frombuffer(words[:, ::-1].tobytes().hex().encode(), np.uint8).reshape(len(words), -1)
-    lines = np.full((len(words), digits + 1), ord("\n"), np.uint8)
-    lines[:, :digits] = text[:, text.shape[1] - digits :]
-    return lines.tobytes()
-
-
-def _write_files(vectors: VectorSet, directory: Path) -> None:
-    described = {}
-    for plane in vectors.planes():
-        file = f"{plane.name}.hex"
-        shape = plane.shape
-        digest = hashlib.sha256()
-        with open(directory / file, "xb") as stream:
-            for start in range(0, shape.rows, _CHUNK_ROWS):
-                text = hex_lines(plane.words(slice(start, start + _CHUNK_ROWS)), -(-shape.bits // 4))
-                digest.update(text)
-                stream.write(text)
-        described[plane.name] = asdict(PlaneFile(file, shape.direction, shape.bits, shape.rows, digest.hexdigest()))
+def _write_files(parts: Iterable[VectorSet], directory: Path, forms: Sequence[str]) -> None:
+    """Write all files; the classes of parts, and how many of what they have, are added up."""
+    first: VectorSet | None = None
+    shapes: dict[str, PlaneShape] = {}
+    counts: dict[str, int] = {}
+    classes: list[StimulusClassRange] = []
+    with ExitStack() as stack:
+        writers = {form: FORMS[form].writer(directory) for form in forms}
+        for writer in writers.values():
+            stack.callback(writer.close)
+        for part in parts:
+            first = first or part
+            for plane in part.planes():
+                rows = shapes[plane.name].rows if plane.name in shapes else 0
+                shapes[plane.name] = replace(plane.shape, rows=rows + plane.shape.rows)
+            made = sum(each.count for each in classes)
+            for each in part.classes:
+                if classes and classes[-1].name == each.name:
+                    classes[-1] = replace(classes[-1], count=classes[-1].count + each.count)
+                else:
+                    classes.append(replace(each, first=made + each.first))
+            counts = {name: counts.get(name, 0) + number for name, number in part.counts().items()}
+            for writer in writers.values():
+                writer.append(part)
+        digests = {form: writer.finish() for form, writer in writers.items()}
+    assert first is not None, "a set has a part"
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "operation": vectors.operation,
-        **vectors.parameters(),
-        "call": vectors.call,
-        **vectors.counts(),
-        "classes": [asdict(each) for each in vectors.classes],
-        "planes": described,
+        "operation": first.operation,
+        **first.parameters(),
+        "call": first.call,
+        **counts,
+        "classes": [asdict(each) for each in classes],
+        "planes": {name: describe_plane(shape) for name, shape in shapes.items()},
+        "forms": digests,
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii", newline="\n")
 
 
 def _read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
-    return parse_manifest(_read_bytes(path), str(path))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a null character in the path
-        raise FileError(f"{str(path)!r}: not a path: {error}") from error
-
-
-# Value of each hex digit that a plane may hold, 255 for every other byte.
-_DIGIT_VALUES = np.full(256, 255, np.uint8)
-_DIGIT_VALUES[list(b"0123456789abcdef")] = range(16)
-
-
-def _read_plane(directory: Path, manifest: Manifest, name: str) -> NDArray[np.uint8]:
-    """Return the words of a plane as little-endian bytes [rows, bytes]."""
-    plane = manifest.planes[name]
-    path = directory / plane.file
-    data = _read_bytes(path)
-    digits = -(-plane.bits // 4)
-    if len(data) != plane.rows * (digits + 1):
-        raise _wrong_size(path, data, digits, plane.rows)
-    lines = np.frombuffer(data, np.uint8).reshape(plane.rows, digits + 1)
-    values = _DIGIT_VALUES[lines[:, :digits]]
-    # The top digit of a word whose width is no multiple of four has fewer values.
-    top_limit = 1 << (plane.bits - 4 * (digits - 1))
-    bad = (lines[:, digits] != ord("\n")) | (values == 255).any(axis=1) | (values[:, 0] >= top_limit)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise FileError(
-            f"{path}: line {row + 1} is {_quote(lines[row].tobytes())}; expected a {plane.bits}-bit word in "
-            f"{digits} lower-case hex digits and a newline"
-        )
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != plane.sha256:
-        raise FileError(
-            f"{path}: SHA-256 is {digest}, but {MANIFEST} field planes.{name}.sha256 says {plane.sha256}; "
-            "the file was changed after it was written, make the vectors again"
-        )
-    nibbles = np.zeros((plane.rows, digits + digits % 2), np.uint8)
-    nibbles[:, :digits] = values[:, ::-1]
-    words: NDArray[np.uint8] = nibbles[:, 0::2] | nibbles[:, 1::2] << np.uint8(4)
-    return words
-
-
-def _wrong_size(path: Path, data: bytes, digits: int, rows: int) -> FileError:
-    """Return the error for a plane that is not *rows* lines of *digits* digits; it names the first bad."""
-    lines = data.split(b"\n")
-    complete = len(lines) - 1
-    for number, line in enumerate(lines[: min(rows, complete)], start=1):
-        if len(line) != digits:
-            return FileError(f"{path}: line {number} is {_quote(line)}, {len(line)} characters; expected {digits}")
-    if complete < rows:
-        where = f"in the middle of line {complete + 1}" if lines[-1] else f"after line {complete}"
-        return FileError(f"{path}: ends {where}; {MANIFEST} says {rows} rows")
-    return FileError(f"{path}: line {rows + 1} is one too many; {MANIFEST} says {rows} rows")
+    return parse_manifest(read_bytes(path), str(path))
 
 
 def _check_last(directory: Path, manifest: Manifest, last: NDArray[np.bool_]) -> None:
-    path = directory / manifest.planes["last"].file
+    path = directory / f"last.{next(iter(manifest.forms))}"
     (rows, _), (what, expected) = manifest.counts.items()
     marked = int(np.count_nonzero(last))
     if marked != expected:
         raise FileError(f"{path}: marks {marked} last {rows}, but {MANIFEST} field {what} says {expected}")
     if not last[-1]:
         raise FileError(f"{path}: line {last.size} is 0; the last of the {rows} of the file must end one of the {what}")
-
-
-def _quote(text: bytes) -> str:
-    """Return bytes of a file for a one-line message."""
-    shown = text[:80].decode("ascii", "backslashreplace")
-    return repr(shown + "..." if len(text) > 80 else shown)

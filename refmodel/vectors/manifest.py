@@ -12,24 +12,14 @@ from refmodel.errors import FileError, MxError
 from refmodel.formats import BlockFormat, ElementFormat
 from refmodel.options import QuantizeOptions
 from refmodel.vectors.dotset import LANES_WITHOUT_SCALE, get_operand_format, get_vector_format
+from refmodel.vectors.forms import FORMS
 from refmodel.vectors.numbers import NUMBER_FORMATS
 from refmodel.vectors.target import result_width
 from refmodel.vectors.vectorset import Direction, PlaneShape, StimulusClassRange
 
 MANIFEST = "manifest.json"
 FORMAT = "mx-refmodel-vectors"
-VERSION = 2
-
-
-@dataclass(frozen=True, slots=True)
-class PlaneFile:
-    """One file: its name, direction, the bits of a word, the number of rows, and the SHA-256 of its bytes."""
-
-    file: str
-    direction: str
-    bits: int
-    rows: int
-    sha256: str
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +33,7 @@ class Manifest:
         counts: How many of what the planes have a word for.
         classes: The stimulus classes.
         shapes: Planes by name.
-        planes: Their files by name.
+        forms: For each form in which the planes are there, the SHA-256 of its files by name.
     """
 
     operation: str
@@ -52,7 +42,12 @@ class Manifest:
     counts: dict[str, int]
     classes: tuple[StimulusClassRange, ...]
     shapes: dict[str, PlaneShape]
-    planes: dict[str, PlaneFile]
+    forms: dict[str, dict[str, str]]
+
+    @property
+    def files(self) -> list[str]:
+        """Names of all files beside the manifest."""
+        return [file for digests in self.forms.values() for file in digests]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +81,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         reader.need_equal(top, "", key, expected)
     name = reader.need(top, "", "operation", lambda value: value in list(_OPERATIONS), _one_of(_OPERATIONS))
     operation = _OPERATIONS[name]
-    keys = ("format", "version", "operation", *operation.parameters, "call", *operation.counts, "classes", "planes")
-    reader.need_keys(top, "", keys)
+    keys = ("format", "version", "operation", *operation.parameters, "call", *operation.counts, "classes")
+    reader.need_keys(top, "", (*keys, "planes", "forms"))
     parameters = {key: read(reader, top, key) for key, read in operation.parameters.items()}
     counts = {key: reader.need(top, "", key, _is_positive, _POSITIVE) for key in operation.counts}
     rows, vectors = operation.counts[0], operation.counts[-1]
@@ -97,8 +92,14 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     reader.check_call(call, operation.call)
     classes = reader.read_classes(reader.need(top, "", "classes", _is_list, "a list"), counts[vectors], vectors)
     shapes = operation.shapes(parameters, counts, call)
-    planes = reader.read_planes(reader.need(top, "", "planes", _is_object, "an object"), shapes)
-    return Manifest(name, parameters, call, counts, classes, shapes, planes)
+    reader.check_planes(reader.need(top, "", "planes", _is_object, "an object"), shapes)
+    forms = reader.read_forms(reader.need(top, "", "forms", _is_object, "an object"), shapes)
+    return Manifest(name, parameters, call, counts, classes, shapes, forms)
+
+
+def describe_plane(shape: PlaneShape) -> dict[str, str | int]:
+    """Return what the manifest says of a plane."""
+    return {"direction": shape.direction, "codes": shape.codes, "bits": shape.bits, "rows": shape.rows}
 
 
 def _operand_format(reader: _Reader, top: Mapping[str, Any], key: str) -> BlockFormat | ElementFormat:
@@ -217,6 +218,12 @@ def _is_shape(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(_is_positive(extent) for extent in value)
 
 
+def _is_shard(value: Any) -> bool:
+    if not (isinstance(value, list) and len(value) == 2 and _is_natural(value[0]) and _is_natural(value[1])):
+        return False
+    return bool(value[0] < value[1])
+
+
 def _is_sha256(value: Any) -> bool:
     return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
 
@@ -299,11 +306,14 @@ class _Reader:
             raise self.error(key, f"is wrong: {error}") from error
 
     def check_call(self, call: dict[str, Any], switches: tuple[str, ...]) -> None:
-        self.need_keys(call, "call.", ("seed", "count", *switches, "inputs"))
+        sharded = ("shard",) if "multi_block" in switches else ()
+        self.need_keys(call, "call.", ("seed", "count", *switches, "inputs", *sharded))
         self.need(call, "call.", "seed", _is_natural, "a non-negative integer")
         self.need(call, "call.", "count", _is_positive, _POSITIVE)
         for switch in switches:
             self.need(call, "call.", switch, lambda value: isinstance(value, bool), "true or false")
+        if sharded:
+            self.need(call, "call.", "shard", _is_shard, "two integers: number of the shard, from 0, and of how many")
         inputs = self.need(call, "call.", "inputs", _is_list, "a list")
         for number, each in enumerate(inputs):
             prefix = f"call.inputs[{number}]."
@@ -333,20 +343,27 @@ class _Reader:
             raise self.error("classes", f"cover {first} {what}; field {what} says {vectors}")
         return tuple(ranges)
 
-    def read_planes(self, planes: dict[str, Any], shapes: dict[str, PlaneShape]) -> dict[str, PlaneFile]:
+    def check_planes(self, planes: dict[str, Any], shapes: dict[str, PlaneShape]) -> None:
         self.need_keys(planes, "planes.", tuple(shapes))
-        read = {}
         for name, shape in shapes.items():
-            prefix = f"planes.{name}."
             plane = self.need(planes, "planes.", name, _is_object, "an object")
-            self.need_keys(plane, prefix, PlaneFile.__slots__)
-            wanted: dict[str, str | int] = {"file": f"{name}.hex", "direction": shape.direction}
-            wanted |= {"bits": shape.bits, "rows": shape.rows}
+            wanted = describe_plane(shape)
+            self.need_keys(plane, f"planes.{name}.", tuple(wanted))
             for key, expected in wanted.items():
-                self.need_equal(plane, prefix, key, expected)
-            self.need(plane, prefix, "sha256", _is_sha256, _SHA256)
-            read[name] = PlaneFile(**plane)
-        return read
+                self.need_equal(plane, f"planes.{name}.", key, expected)
+
+    def read_forms(self, forms: dict[str, Any], shapes: dict[str, PlaneShape]) -> dict[str, dict[str, str]]:
+        if not forms:
+            raise self.error("forms", f"is empty; expected {_one_of(FORMS)}")
+        for form in forms:
+            if form not in FORMS:
+                raise self.error(f"forms.{form}", f"is unknown; expected {_one_of(FORMS)}")
+            prefix = f"forms.{form}."
+            digests = self.need(forms, "forms.", form, _is_object, "an object")
+            self.need_keys(digests, prefix, tuple(FORMS[form].files(shapes)))
+            for file in digests:
+                self.need(digests, prefix, file, _is_sha256, _SHA256)
+        return forms
 
 
 def _show(value: object) -> str:

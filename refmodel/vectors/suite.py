@@ -46,9 +46,12 @@ TENSOR = "tensor"
 FILLER = "random"
 """The class that brings a set up to its count, whatever the others gave."""
 
+ALL_PAIRS = "exhaustive"
+"""The class of pairs of element codes."""
+
 STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
     StimulusClass(
-        "exhaustive",
+        ALL_PAIRS,
         "every pair of element codes alone in a lane that rotates; at least every code against 1.0",
         codes.exhaustive,
         single_percent=40,

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 Direction: TypeAlias = Literal["input", "output"]
 
 MAX_COUNT = 10_000_000
-"""Largest number of vectors in one set."""
+"""Largest number of vectors of a set that is made in memory."""
+
+_STEP_PLANES = ("a_elements", "a_scale", "b_elements", "b_scale", "last")
+
+
+def is_by_step(plane: str) -> bool:
+    """Return whether a plane has a word for each step of a vector; the others have one for each vector."""
+    return plane in _STEP_PLANES
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +85,23 @@ def pack_words(codes: NDArray[Any], code_bits: int) -> NDArray[np.uint8]:
     if code_bits in (8, 16, 32):
         return np.ascontiguousarray(codes, f"<u{code_bits // 8}").view(np.uint8).reshape(len(codes), -1)
     assert code_bits < 8, "wider codes are of whole bytes"
-    each = np.unpackbits(codes.astype(np.uint8)[..., None], axis=-1, count=code_bits, bitorder="little")
+    small = codes.astype(np.uint8, copy=False)
+    if code_bits == 4:
+        return small[:, 0::2] | small[:, 1::2] << np.uint8(4)
+    if code_bits == 6 and small.shape[1] % 4 == 0:
+        c0, c1, c2, c3 = (small[:, i::4] for i in range(4))
+        packed = np.empty((len(small), small.shape[1] // 4, 3), np.uint8)
+        packed[..., 0] = c0 | c1 << np.uint8(6)
+        packed[..., 1] = c1 >> np.uint8(2) | c2 << np.uint8(4)
+        packed[..., 2] = c2 >> np.uint8(4) | c3 << np.uint8(2)
+        return packed.reshape(len(small), -1)
+    each = np.unpackbits(small[..., None], axis=-1, count=code_bits, bitorder="little")
     return np.packbits(each.reshape(len(codes), -1), axis=-1, bitorder="little")
+
+
+def code_type(code_bits: int) -> np.dtype[Any]:
+    """Return the unsigned type of the fewest bytes that holds codes of so many bits, little-endian."""
+    return np.dtype(f"<u{max(1, code_bits // 8)}")
 
 
 def unpack_words(words: NDArray[np.uint8], codes: int, code_bits: int) -> NDArray[Any]:

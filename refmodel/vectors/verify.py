@@ -18,7 +18,7 @@ def check_results(vectors: VectorSet) -> int:
         The number of results that the oracle was asked for.
 
     Raises:
-        FileError: If a result differs; the message names file and line.
+        FileError: If a result differs; the message names plane and word.
     """
     outputs = {plane.name: plane for plane in vectors.planes() if plane.direction == "output"}
     model = vectors.by_model()
@@ -46,8 +46,8 @@ def _compare(vectors: VectorSet, plane: Plane, chosen: NDArray[np.int64], expect
         for codes in (plane.codes[first], expected[place])
     )
     raise FileError(
-        f"{plane.name}.hex: line {first + 1} is {seen}, {judge} gives {wanted} for {vectors.title} "
-        f"(class {vectors.class_of(first).name}, inputs on lines {rows.start + 1} to {rows.stop}); "
+        f"{plane.name}: word {first + 1} is {seen}, {judge} gives {wanted} for {vectors.title} "
+        f"(class {vectors.class_of(first).name}, inputs: words {rows.start + 1} to {rows.stop}); "
         f"{np.count_nonzero(differs)} of {chosen.size} differ"
     )
 
