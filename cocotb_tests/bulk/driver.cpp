@@ -94,7 +94,7 @@ class Pattern {
 // What plan.py calls a segment.
 struct Segment {
   std::size_t first_beat, beats, first_item, items, offer, take;
-  std::int64_t cut, reset, latency, full_rate, must_offer;
+  std::int64_t cut, reset, latency, full_rate, must_offer, must_take;
 };
 
 struct Plan {
@@ -113,7 +113,7 @@ struct Plan {
       } else {
         Segment s{};
         file >> s.first_beat >> s.beats >> s.first_item >> s.items >> s.offer >> s.take >> s.cut >> s.reset >>
-            s.latency >> s.full_rate >> s.must_offer;
+            s.latency >> s.full_rate >> s.must_offer >> s.must_take;
         segments.push_back(s);
       }
     }
@@ -184,6 +184,9 @@ class Player {
         if (s.must_offer != 0 && !is_held) {
           report.failure = std::string(kOutValid) + " stays low while " + kOutReady +
                            " is low; an offer must not wait for it";
+        } else if (static_cast<std::int64_t>(beat) < s.must_take) {
+          report.failure = std::to_string(beat) + " beats were taken while no result was; the description promises " +
+                           std::to_string(s.must_take);
         }
         break;
       }

@@ -34,12 +34,16 @@ def stream_segments(
         segments.append(Segment(np.array([item]), latency=latency))
     rng = random.Random(f"{seed}/reset")
     longest = int(np.diff(values.bounds).max())
+    capacity = values.description.capacity(values.configuration)
     reset = RESET_CYCLES
     for number in range(rounds):
-        scenario = CLOSED if number == 0 else rng.choice((FULL_RATE, *STALLS))
+        is_closed = number < len(CLOSED)
+        scenario = CLOSED[number] if is_closed else rng.choice((FULL_RATE, *STALLS))
         items = sample_items(count, seed, f"cut {number}", share, MIN_STALLED)
-        cut = rng.randint(5, 60) if number else DRAIN_CYCLES + longest
-        segments.append(Segment(items[: cut + 1], scenario, cut=cut, reset=reset, must_offer=scenario is CLOSED))
+        cut = DRAIN_CYCLES + longest if is_closed else rng.randint(5, 60)
+        must_take = capacity if is_closed else 0
+        chosen = items[: cut + 1]
+        segments.append(Segment(chosen, scenario, cut=cut, reset=reset, must_offer=is_closed, must_take=must_take))
         reset = rng.randint(2, 4)
         # Every other round goes on at once, so that old and new data meet if they can.
         if number % 2 == 0:

@@ -17,7 +17,10 @@ SELECT = "mutant_select"
 SELECT_BITS = 16
 LIMIT_S = 600
 
-_FLATTEN = "proc; flatten; opt_clean; opt_dff -nosdff; opt_clean"
+_FLATTEN = ("proc", "flatten", "opt_clean", "opt_dff -nosdff", "opt_clean")
+_DEFINE = ("chtype -set $shift t:$shiftx", "pmuxtree", "setundef -undriven -zero", "opt_clean")
+"""Gives every cell one meaning, also where a mutant leads it astray: a select beyond the end, of two words, of none.
+Otherwise simulator and solver would each take another of those that are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def flatten(unit: Unit) -> None:
     values = description.parameter_values(configuration)
     commands = [f"read_verilog -sv -DSYNTHESIS {sources}"]
     commands += [f"chparam -set {name} {_literal(value)} {unit.top}" for name, value in values.items()]
-    commands += [f"hierarchy -check -top {unit.top}", *_FLATTEN.split("; "), f"rename -top {unit.top}"]
+    commands += [f"hierarchy -check -top {unit.top}", *_FLATTEN, *_DEFINE, f"rename -top {unit.top}"]
     unit.run([*commands, f"write_rtlil {shown(unit.base)}", f"write_json {shown(unit.base.with_suffix('.json'))}"])
 
 

@@ -144,7 +144,7 @@ class Run:
         description, configuration = self.selection.description, self.selection.configuration
         parts = [str(self.count), str(self.seed), bench_digest(), repr(description.handshake)]
         parts += [repr(sorted(description.parameter_values(configuration).items()))]
-        parts += [stage.key(self.selection) for stage in stages.STAGES]
+        parts += [stage.digest(self.selection) for stage in stages.STAGES]
         parts += [rtl.without_comments(path.read_text()) for path in description.design.sources]
         own = (stages, netlist, kill, taint, equivalence)
         parts += [Path(module.__file__).read_text() for module in own if module.__file__]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from cocotb_tests.operations.base import VectorRequest
 from cocotb_tests.port_values import PortValues, port_values
 from cocotb_tests.run import DEFAULT_INPUT, Request
 from cocotb_tests.selection import Selection
-from cocotb_tests.vector_sets import obtain_vectors, vector_key
+from cocotb_tests.vector_sets import obtain_vectors
 from flows import rtl
 from refmodel.vectors.pairs import load_pairs
 
@@ -64,9 +65,19 @@ class Stage:
         request = Request("verilator", (selection,), None, self.seed, tensors, (), None, False, 1)
         return VectorRequest(self.factor * request.vectors_for(selection).count, self.seed, tensors)
 
-    def key(self, selection: Selection) -> str:
-        """Return a digest of its set."""
-        return vector_key(selection.description, selection.configuration, self.call(selection))
+    def vectors(self, selection: Selection) -> Path:
+        """Return the directory of its set, made if need be.
+
+        Raises:
+            MxError: If there is no such set.
+        """
+        root = rtl.ROOT / "build" / "vectors"
+        return obtain_vectors(selection.description, selection.configuration, self.call(selection), root)
+
+    def digest(self, selection: Selection) -> str:
+        """Return a digest of its set: of what is played, whatever the model that made it looks like."""
+        files = sorted(path for path in self.vectors(selection).rglob("*") if path.is_file() and path.suffix != ".key")
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 STAGES = (Stage("smoke", 1), Stage("sim", 1), Stage("sign-off", 2, _SIGN_OFF_FACTOR))
@@ -93,8 +104,7 @@ def write_stage(stage: Stage, selection: Selection, program: Program, directory:
         MxError: If there is no such set.
     """
     description, configuration = selection.description, selection.configuration
-    made = obtain_vectors(description, configuration, stage.call(selection), rtl.ROOT / "build" / "vectors")
-    items = FAMILIES[description.operation.name].read(configuration, made)
+    items = FAMILIES[description.operation.name].read(configuration, stage.vectors(selection))
     values = port_values(items, description, configuration, program.widths)
     segments = stage.segments(values)
     folder = directory / stage.name
