@@ -127,7 +127,7 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
 
 evidence:  ## make what stands in evidence/ again, hours; interrupted, it goes on; then write its figures into README.md
-	@$(MAKE) formal && $(MAKE) coverage && $(MAKE) museum && $(MAKE) laws COUNT=30000
+	@$(MAKE) formal && $(MAKE) mutate SEED=1,2 && $(MAKE) coverage && $(MAKE) museum && $(MAKE) laws COUNT=30000
 	@$(BIN)/python -m flows.evidence.run --write
 
 check-evidence: $(VENV)/.sim  ## refuse evidence that is empty, incomplete, doctored or not what README.md says

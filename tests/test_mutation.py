@@ -35,7 +35,9 @@ def unit():
     text = "\n  ".join(f"assign {port} = {value};" for port, value in SOUND.items())
     # The sum of a bit with what is 0 only if the bit is: an adder whose carry nothing needs.
     text = text.replace("core_result;", "core_result ^ {31'd0, core_result[3] & ~(core_result[3] | core_result[4])};")
-    (directory / "stream_stub.sv").write_text(STUB.read_text().replace("@FAULT@", text))
+    stub = STUB.read_text().replace("@FAULT@", text)
+    stub = stub.replace("if (ready_o) data_o <= data_i;", "if (ready_o && valid_i) data_o <= data_i;")
+    (directory / "stream_stub.sv").write_text(stub)
     (directory / "stream_stub.toml").write_text(STUB_TOML.read_text())
     description = load_description(directory / "stream_stub.toml")
     made = Unit(Selection(description, description.configurations[0]), directory, yosys)
@@ -50,9 +52,9 @@ def graph(unit):
 
 
 def planted(graph, kind, port, bit, mode, number=1):
-    """Return a mutant at a port of the cells of a kind: of the one with the widest output."""
+    """Return a mutant at a port of the cells of a kind: of the widest one."""
     name = max((name for name, cell in graph.cells.items() if cell["type"] == kind),
-               key=lambda name: len(next(iter(graph.cells[name]["connections"].values()))))  # fmt: skip
+               key=lambda name: max(map(len, graph.cells[name]["connections"].values())))  # fmt: skip
     return Mutant(number, f"mutate -mode {mode} -module stream_stub -cell {name} -port {port} -portbit {bit}")
 
 
@@ -64,6 +66,12 @@ def test_what_controls_the_stream_is_told_from_data(graph):
     assert not taint.reaches_data_alone(graph, valid, "D", CONTROL)
 
 
+def enable_of(graph, register):
+    """Return the cell that gives the enable of a register."""
+    (bit,) = graph.cells[register.cell]["connections"]["EN"]
+    return next(name for name, cell in graph.cells.items() if bit in cell["connections"].get("Y", ()))
+
+
 def test_a_solver_decides_what_a_mutant_changes(unit, graph):
     mutants = [
         planted(graph, "$dffe", "D", 5, "inv", 1),  # a bit of every result
@@ -71,9 +79,14 @@ def test_a_solver_decides_what_a_mutant_changes(unit, graph):
         planted(graph, "$xor", "B", 7, "const0", 3),  # a bit of an operand
         planted(graph, "$dffe", "EN", 0, "const1", 4),  # loads under back-pressure
     ]
+    enable = enable_of(graph, mutants[0])  # the register is ready, and something comes
+    mutants.append(Mutant(5, f"mutate -mode const1 -module stream_stub -cell {enable} -port B -portbit 0"))
+    mutants.append(Mutant(6, f"mutate -mode const1 -module stream_stub -cell {enable} -port A -portbit 0"))
     found = {mutant.number: decision for mutant, decision in equivalence.decide(unit, graph, mutants, 30)}
     assert [found[number].verdict for number in (1, 2, 3, 4)] == ["differs", "equivalent", "differs", "undecided"]
+    assert [found[number].verdict for number in (5, 6)] == ["equivalent", "undecided"]
     assert found[1].way == found[3].way == "flow"
+    assert found[5].way == "guard"
     operand = next(port for port in ("a_elements_i", "b_elements_i", "a_scale_i", "b_scale_i") if found[3].inputs[port])
     assert int(found[3].inputs[operand], 16) >= 0
 

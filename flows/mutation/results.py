@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flows import rtl
+from flows.locking import alone
 from flows.mutation.equivalence import Decision
 from flows.mutation.kill import Kill
 from flows.mutation.netlist import Mutant
+from refmodel.writing import write_text
 
 FILE = rtl.ROOT / "evidence" / "mutation.json"
 
@@ -46,9 +46,7 @@ class State:
             "decisions": {number: asdict(each) for number, each in self.decisions.items()},
             "checked": self.checked,
         }
-        unfinished = self._path.with_suffix(".new")
-        unfinished.write_text(json.dumps(data))
-        unfinished.replace(self._path)
+        write_text(self._path, json.dumps(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +142,10 @@ class Evidence:
 
     def put(self, entry: Entry) -> None:
         """Add an entry in the place of an earlier one of the same unit, configuration and seed."""
-        with self._alone():
+        with alone(self._path.with_suffix(".lock")):
             entries = {each.key: each for each in self.entries()} | {entry.key: entry}
-            unfinished = self._path.with_suffix(".new")
             data = {"mutation": [asdict(entries[key]) for key in sorted(entries)]}
-            unfinished.write_text(json.dumps(data, indent=1) + "\n")
-            unfinished.replace(self._path)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._path.parent.mkdir(exist_ok=True)
-        with open(self._path.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            write_text(self._path, json.dumps(data, indent=1) + "\n")
 
 
 def digest_of(parts: Sequence[str]) -> str:
