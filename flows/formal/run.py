@@ -19,7 +19,7 @@ from flows.formal.evidence import Entry, Evidence
 from flows.formal.properties import Property, in_steps, read_properties
 from flows.formal.prove import Example, examine
 from flows.formal.solver import solver_version
-from flows.synthesis.yosys import find_yosys
+from flows.synthesis.yosys import end_all, find_yosys
 from refmodel.errors import MxError, unknown_name
 
 CANNOT_RUN = 2
@@ -98,6 +98,7 @@ def _run_step(
                 console.print(f"{prop.title}: {found}", markup=False)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
             raise
 
 

@@ -17,7 +17,7 @@ from refmodel.formats import BlockFormat, ElementFormat
 from refmodel.vectors.dotset import DotVectors, dot_results, make_dot_vectors, oracle_result, rule_value
 from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.target import result_width
-from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet
+from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet, parts_of
 
 MAX_EXTENT = 256
 """Largest number of rows, and of columns, of a tile."""
@@ -132,6 +132,11 @@ class TileVectors(VectorSet):
         return max(1, 4_000 * self.vectors // (len(self.last) * self.rows * self.columns))
 
     @property
+    def number_formats(self) -> tuple[str, ...]:
+        """Names of the element and scale formats."""
+        return (*parts_of(self.a.format), *parts_of(self.b.format))
+
+    @property
     def title(self) -> str:
         """Formats, extents and rule, for one line."""
         names = self.parameters()
@@ -166,8 +171,7 @@ def make_tile_vectors(
         DefinitionError: If an extent is out of range, and as `make_dot_vectors`.
         UnknownNameError, ShapeError, DtypeError: As `make_dot_vectors`.
     """
-    if not (1 <= rows <= MAX_EXTENT and 1 <= columns <= MAX_EXTENT):
-        raise DefinitionError(f"a tile of {rows} x {columns}: rows and columns must be from 1 to {MAX_EXTENT}")
+    check_extents(rows, columns)
     side = max(rows, columns)
     if count > MAX_COUNT // side:
         raise DefinitionError(f"count {count} of tiles of {rows} x {columns} is above {MAX_COUNT // side}")
@@ -183,6 +187,22 @@ def make_tile_vectors(
         progress=progress,
     )
     progress("tiles")
+    return tiles_of(dots, rows, columns, count)
+
+
+def check_extents(rows: int, columns: int) -> None:
+    """Refuse extents of a tile that are out of range.
+
+    Raises:
+        DefinitionError: If so.
+    """
+    if not (1 <= rows <= MAX_EXTENT and 1 <= columns <= MAX_EXTENT):
+        raise DefinitionError(f"a tile of {rows} x {columns}: rows and columns must be from 1 to {MAX_EXTENT}")
+
+
+def tiles_of(dots: DotVectors, rows: int, columns: int, count: int) -> TileVectors:
+    """Return the tiles that a set of dot products gives."""
+    side = max(rows, columns)
     chosen, classes = _choose_dots(dots, side)
     lengths = np.diff(dots.bounds)[chosen[:, 0]]
     tile = np.repeat(np.arange(len(chosen)), lengths)
@@ -206,7 +226,13 @@ def make_tile_vectors(
         results=tile_results(a, b, last, dots.rule, c, dots.scaled),
         rule=dots.rule,
         classes=classes,
-        call={"seed": seed, "count": count, "initial_values": initial_values, "inputs": dots.call["inputs"]},
+        call={
+            "seed": dots.call["seed"],
+            "count": count,
+            "initial_values": dots.call["initial_values"],
+            "inputs": dots.call["inputs"],
+            "shard": [0, 1],
+        },
         c=c,
         scaled=dots.scaled,
     )
