@@ -1,7 +1,7 @@
 """Train a classifier of handwritten digits with every product in an MX format, and compare with Float32.
 
 Weights, activations and gradients are quantized, each along the axis its product sums over; the weights that are
-trained are Float32. The digits are the 1797 images of 8 x 8 that scikit-learn carries. Run
+trained are Float32. The digits are the 1797 images of 8 x 8 that scikit-learn carries; docs/torch.md has the table. Run
 
     pip install scikit-learn
     python -m examples.digits --help
