@@ -50,18 +50,19 @@ NUMBER_BINS, SCALE_BINS, ROUNDING_BINS = 11, 7, 6
 _LARGEST_FLOAT32 = 0x7F7FFFFF
 
 
-def reachable(coverpoint: Coverpoint, configuration: Configuration) -> Mask:
+def reachable(coverpoint: Coverpoint, configuration: Configuration, *, multi_block: bool) -> Mask:
     """Return which bins of *coverpoint* a design can meet in a configuration.
 
     Args:
         coverpoint: What is counted.
         configuration: Formats and rule.
+        multi_block: Whether other blocks, under other scales, can be part of a result.
     """
     axes = tuple(axis for axis in coverpoint.axes if axis != HANDSHAKE)
     if coverpoint.of == "dot":
         mask = np.zeros(coverpoint.shape[: len(axes)], bool)
         for pair in configuration.pairs:
-            mask |= _dot_mask(axes, pair, configuration)
+            mask |= _dot_mask(axes, pair, configuration, multi_block)
     else:
         fmt = block_format_of(configuration)
         enumerated = _dequantized(fmt)
@@ -80,7 +81,7 @@ def reachable(coverpoint: Coverpoint, configuration: Configuration) -> Mask:
 ##################
 
 
-def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configuration) -> Mask:
+def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configuration, multi_block: bool) -> Mask:
     a, b = pair.a, pair.b
     alone = {}
     for side, fmt in (("a", a), ("b", b)):
@@ -107,6 +108,9 @@ def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configura
         return mask
     if axes in (("a_scale", "result"), ("b_scale", "result")):
         mask = np.multiply.outer(alone[axes[0]], results.any(axis=1))
+        for i in range(SCALE_NAN if not multi_block else 0):
+            if alone[axes[0]][i]:
+                mask[i] = result_rounding(a, b, configuration.rule_name, axes[0][0], i).any(axis=1)
         mask[SCALE_NAN] &= np.arange(NUMBER_BINS) == NAN
         return mask
     raise NotImplementedError(f"no enumeration for the cross of {', '.join(axes)}")
@@ -117,9 +121,15 @@ def _met(bins: NDArray[np.int64], size: int) -> Mask:
 
 
 @cache
-def result_rounding(a: BlockFormat, b: BlockFormat, rule: str) -> Mask:
-    """Return which results [11] go with which rounding [6] where there is an initial value."""
-    lowest, largest = _block_range(a, b)
+def result_rounding(a: BlockFormat, b: BlockFormat, rule: str, side: str = "", scale: int = 0) -> Mask:
+    """Return which results [11] go with which rounding [6] where there is an initial value.
+
+    Args:
+        a, b: The formats.
+        rule: Name of the rule.
+        side, scale: The operand, "a" or "b", of which the scales are only those of this bin; empty for none.
+    """
+    lowest, largest = _block_range(a, b, side, scale)
     if rule == "block32_fp32_add":
         lowest = QUANTUM  # blocks are Float32 when they are added
     mask = np.zeros((NUMBER_BINS, ROUNDING_BINS), bool)
@@ -127,7 +137,7 @@ def result_rounding(a: BlockFormat, b: BlockFormat, rule: str) -> Mask:
         mask[number_bins(FLOAT32, np.array([bits])), NONE] = True
     unit = min(lowest, QUANTUM)
     for n in _kinds_of_sums(unit):
-        if _distance_from_float32(n, unit) <= largest[0] << largest[1] - unit:
+        if _distance_from_float32(n, unit) <= largest[0] << max(0, largest[1] - unit):
             for signed in (n, -n):
                 result = number_bins(FLOAT32, np.array([float32_bits(signed, unit)]))
                 mask[result, situation(signed, unit)] = True
@@ -135,13 +145,18 @@ def result_rounding(a: BlockFormat, b: BlockFormat, rule: str) -> Mask:
     return mask
 
 
-def _block_range(a: BlockFormat, b: BlockFormat) -> tuple[int, tuple[int, int]]:
+def _block_range(a: BlockFormat, b: BlockFormat, side: str, scale: int) -> tuple[int, tuple[int, int]]:
     """Return the exponent of the unit of block sums, and a bound (n, e) on their magnitude."""
     lowest, bits = 0, a.block_size.bit_length() - 1
-    for fmt in (a, b):
+    for name, fmt in (("a", a), ("b", b)):
         lowest += fmt.element.quantum_exponent
         bits += int(np.ceil(np.log2(np.nanmax(np.abs(_finite(decode_table(fmt.element)))))))
-        scales = _finite(decode_table(fmt.scale))
+        scales = decode_table(fmt.scale)
+        if name == side:
+            scales = scales[scale_bins(fmt.scale, np.arange(scales.size)) == scale]
+        scales = _finite(scales)
+        if not scales.any():  # only the scale 0, and so only the initial value
+            return QUANTUM, (0, QUANTUM)
         lowest += int(np.log2(scales[scales > 0].min()))
         bits += int(np.ceil(np.log2(scales.max())))
     return lowest, (1, max(bits, lowest))

@@ -44,6 +44,9 @@ SPECIAL_BITS = tuple(
 several payloads; of both signs."""
 
 
+_EACH_KIND = tuple(sign | magnitude for magnitude in (0, 1, 0x3F800000, 0x7F7FFFFF, INFINITY) for sign in (0, SIGN))
+
+
 class Case(NamedTuple):
     """A dot product: its block pairs and the bits of its initial value."""
 
@@ -129,6 +132,8 @@ class _Builder:
                         makers += [partial(self.tie, split, kind, place, sticky, side) for place in places]
         makers += self._range_makers()
         makers += [partial(self.special, bits, make) for make in self._odd_sums() for bits in SPECIAL_BITS]
+        zeros = [partial(self._zeros_under, *pair) for of_a in (True, False) for pair in self._edge_scales(of_a=of_a)]
+        makers += [partial(self.special, bits, make) for make in zeros for bits in _EACH_KIND]
         return makers
 
     def surrounded(self, blocks: list[BlockPair]) -> list[BlockPair]:
@@ -353,6 +358,16 @@ class _Builder:
         a_code = 0
         b_code = negate_code(self._b, one_code(self._b)) if negative else one_code(self._b)
         return kit.block([(a_code, b_code)] * kit.lanes, kit.unit_scale_sum, self.draws)
+
+    def _edge_scales(self, *, of_a: bool) -> list[tuple[int, int]]:
+        """Return pairs of scale codes: every one at an edge with 1.0."""
+        a, b = self._scales
+        return [(code, b.one) for code in a.edges] if of_a else [(a.one, code) for code in b.edges]
+
+    def _zeros_under(self, a_scale: int, b_scale: int) -> BlockPair:
+        """Every product is +0: the result is what c is, whatever the scales."""
+        block = self._zeros(negative=False)
+        return BlockPair(block.a_codes, block.b_codes, a_scale, b_scale)
 
     def _cancelling(self) -> BlockPair:
         kit = self._kit
