@@ -19,6 +19,7 @@ from refmodel.vectors.dotset import get_vector_format
 from refmodel.vectors.dotstream import Shard, stream_dot_vectors
 from refmodel.vectors.files import HEX, check_destination, check_forms, read_vectors, write_vectors
 from refmodel.vectors.forms import FORMS
+from refmodel.vectors.levels import LEVELS, get_level
 from refmodel.vectors.pairs import TensorPair, load_pairs
 from refmodel.vectors.tiles import make_tile_vectors
 from refmodel.vectors.vectorset import MAX_COUNT, VectorSet
@@ -79,12 +80,17 @@ def add(commands: Commands) -> None:
     )
     for name in ("rows", "columns"):
         vectors.add_argument(f"--{name}", type=integer, metavar="N", help=f"{name} of a tile")
-    vectors.add_argument(
+    size = vectors.add_mutually_exclusive_group(required=True)
+    size.add_argument(
         "--count",
-        required=True,
         type=integer,
         metavar="N",
         help=f"vectors at least, 1 to {MAX_COUNT}, of dot products as many as the disk holds",
+    )
+    size.add_argument(
+        "--level",
+        choices=tuple(LEVELS),
+        help=f"as many as a level asks for: {'; '.join(f'{each.name} {each.purpose}' for each in LEVELS.values())}",
     )
     vectors.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
     vectors.add_argument(
@@ -192,7 +198,7 @@ def _make(
     for name in (name for names in _TAKES.values() for name in names if name not in takes):
         if getattr(arguments, name):
             raise DefinitionError(f"--{name.replace('_', '-')} is not for operation {operation!r}")
-    count, seed = arguments.count, arguments.seed
+    count, seed = _count(arguments), arguments.seed
     if operation == "quantize":
         return [
             make_quantize_vectors(
@@ -225,6 +231,17 @@ def _make(
             raise DefinitionError("operation 'matmul_tile' needs --rows and --columns")
         return [make_tile_vectors(*formats, rows=arguments.rows, columns=arguments.columns, **call)]
     return stream_dot_vectors(*formats, multi_block=arguments.multi_block, shard=_read_shard(arguments.shard), **call)
+
+
+def _count(arguments: argparse.Namespace) -> int:
+    """Return the number of vectors that --count or --level asks for."""
+    if arguments.level is None:
+        count: int = arguments.count
+        return count
+    level = get_level(arguments.level)
+    if level.endless and arguments.shard is None:
+        raise DefinitionError(f"level {level.name!r} is endless: give --shard I/N")
+    return level.counts[arguments.operation]
 
 
 def _read_shard(text: str | None) -> Shard:
