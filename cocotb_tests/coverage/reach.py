@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cocotb_tests.coverage.classes import INF, NAN, SCALE_NAN, ZERO, number_bins, scale_bins
+from cocotb_tests.coverage.classes import INF, NAN, SCALE_NAN, SCALE_ZERO, ZERO, number_bins, scale_bins
 from cocotb_tests.coverage.facts import dequantize_facts, quantize_facts
 from cocotb_tests.coverage.model import HANDSHAKE, Coverpoint, Facts, count
 from cocotb_tests.coverage.rounding import (
@@ -32,6 +32,7 @@ from cocotb_tests.coverage.rounding import (
     float32_term,
     situation,
 )
+from refmodel.accumulate import get_rule
 from refmodel.blocks import Blocks
 from refmodel.conformance import Configuration, OperandPair
 from refmodel.conformance.configuration import element_of
@@ -47,6 +48,7 @@ from refmodel.vectors.numbers import NUMBER_FORMATS, InputFormat, as_numbers
 Mask = NDArray[np.bool_]
 
 NUMBER_BINS, SCALE_BINS, ROUNDING_BINS = 11, 7, 6
+MINUS_ZERO = ZERO + 1
 _LARGEST_FLOAT32 = 0x7F7FFFFF
 
 
@@ -108,9 +110,12 @@ def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configura
         return mask
     if axes in (("a_scale", "result"), ("b_scale", "result")):
         mask = np.multiply.outer(alone[axes[0]], results.any(axis=1))
-        for i in range(SCALE_NAN if not multi_block else 0):
-            if alone[axes[0]][i]:
-                mask[i] = result_rounding(a, b, configuration.rule_name, axes[0][0], i).any(axis=1)
+        for i in np.flatnonzero(alone[axes[0]][:SCALE_NAN]).tolist():
+            with_scale: Mask = np.any(result_rounding(a, b, configuration.rule_name, axes[0][0], i), axis=1)
+            if not multi_block:
+                mask[i] = with_scale
+            elif configuration.rule_name == "block32_fp32_add":  # -0 only of blocks that all are -0
+                mask[i, MINUS_ZERO] = with_scale[MINUS_ZERO]
         mask[SCALE_NAN] &= np.arange(NUMBER_BINS) == NAN
         return mask
     raise NotImplementedError(f"no enumeration for the cross of {', '.join(axes)}")
@@ -141,7 +146,9 @@ def result_rounding(a: BlockFormat, b: BlockFormat, rule: str, side: str = "", s
             for signed in (n, -n):
                 result = number_bins(FLOAT32, np.array([float32_bits(signed, unit)]))
                 mask[result, situation(signed, unit)] = True
-    mask[ZERO : ZERO + 2, EXACT] = _exact_zeros(a, b, rule)
+    mask[ZERO : ZERO + 2, EXACT] = _exact_zeros(a, b, rule, side, scale)
+    if get_rule(rule).zero_sign == "always_plus":
+        mask[MINUS_ZERO] = False
     return mask
 
 
@@ -197,11 +204,12 @@ def _distance_from_float32(n: int, unit: int) -> int:
     return abs(n - (value << e - unit))
 
 
-def _exact_zeros(a: BlockFormat, b: BlockFormat, rule: str) -> list[bool]:
+def _exact_zeros(a: BlockFormat, b: BlockFormat, rule: str, side: str, scale: int) -> list[bool]:
     """Return whether +0 and -0 come of products that cancel or are zero, or that vanish before the last addition."""
     one = [one_code(fmt.element) for fmt in (a, b)]
     minus_one, minus_zero = negate_code(a.element, one[0]), negate_code(a.element, 0)
-    scale_one, least = one_code(a.scale), [_least_scale(fmt) for fmt in (a, b)]
+    scale_one = one_code(a.scale)
+    least = [_least_scale(fmt, scale if name == side else None) for name, fmt in (("a", a), ("b", b))]
     rows = [
         ((0, 0), (0, 0), False),  # all products +0
         ((minus_zero,) * 2, (0, 0), False),  # all -0, where there is one
@@ -224,8 +232,11 @@ def _exact_zeros(a: BlockFormat, b: BlockFormat, rule: str) -> list[bool]:
     return [bool((results == bits).any()) for bits in (0, SIGN_BIT)]
 
 
-def _least_scale(fmt: BlockFormat) -> int:
+def _least_scale(fmt: BlockFormat, scale: int | None) -> int:
+    """Return the smallest scale that is not zero, of those in a bin."""
     values = decode_table(fmt.scale)
+    if scale not in (None, SCALE_ZERO):
+        values = np.where(scale_bins(fmt.scale, np.arange(values.size)) == scale, values, np.nan)
     return int(np.nanargmin(np.where(values > 0, values, np.inf)))
 
 
