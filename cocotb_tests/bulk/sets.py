@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cocotb_tests.bulk import plan
 from cocotb_tests.bulk.plan import Report, Segment
-from cocotb_tests.bulk.program import Program, build
+from cocotb_tests.bulk.program import DRIVER, Program, build
 from cocotb_tests.bulk.segments import stream_segments
 from cocotb_tests.jobs import ROOT, Outcome, build_name
 from cocotb_tests.operations import FAMILIES
@@ -164,12 +164,14 @@ def _play_set(
 
 def set_key(program: Program, description: Description, configuration: Configuration, call: VectorRequest) -> str:
     """Return a digest of all that decides the outcome of a set: design, driver, vectors, and what plays and judges."""
-    files = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "cocotb_tests" / "port_values.py"]
-    digest = hashlib.sha256((program.path.parent / "build.key").read_bytes())
-    digest.update(vector_key(description, configuration, call).encode())
-    for path in files:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    built = (program.path.parent / "build.key").read_text()
+    return hashlib.sha256((built + vector_key(description, configuration, call) + bench_digest()).encode()).hexdigest()
+
+
+def bench_digest() -> str:
+    """Return a digest of what plays and judges."""
+    files = [*sorted(Path(__file__).parent.glob("*.py")), DRIVER, ROOT / "cocotb_tests" / "port_values.py"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def judge(

@@ -140,20 +140,27 @@ class _Loader:
             else:
                 sides += [side.text(name, expected=f"the name of the {name} port") for name in ("valid", "ready")]
             side.finish()
-        latency: int | Parameter | None = None
-        if "latency" in table:
-            given = self._parameter(table, "latency", configurations)
-            for configuration in configurations:
-                value = given.value(configuration) if isinstance(given, Parameter) else given
-                if not isinstance(value, int) or value < 0:
-                    raise table.error("latency", f"is {show(value)} for {configuration.name}; expected cycles")
-            latency = given if isinstance(given, Parameter) else int(given)
         handshake = Handshake(
             protocol=protocol, in_valid=sides[0], in_ready=sides[1], out_valid=sides[2], out_ready=sides[3],
-            full_rate=table.flag("full_rate", True), latency=latency,
+            full_rate=table.flag("full_rate", True),
+            latency=self._promise(table, "latency", "cycles", configurations),
+            capacity=self._promise(table, "capacity", "beats", configurations),
         )  # fmt: skip
         table.finish()
         return handshake
+
+    def _promise(
+        self, table: Table, key: str, expected: str, configurations: list[Configuration]
+    ) -> int | Parameter | None:
+        """Return a number, 0 or more, that may depend on the configuration; None if it is not given."""
+        if key not in table:
+            return None
+        given = self._parameter(table, key, configurations)
+        for configuration in configurations:
+            value = given.value(configuration) if isinstance(given, Parameter) else given
+            if not isinstance(value, int) or value < 0:
+                raise table.error(key, f"is {show(value)} for {configuration.name}; expected {expected}")
+        return given if isinstance(given, Parameter) else int(given)
 
     def _ports(self, table: Table) -> dict[str, Port]:
         roles, ports = self._operation.roles, {}

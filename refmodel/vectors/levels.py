@@ -41,9 +41,19 @@ class Level:
     endless: bool = False
 
 
-def _counts(dots: int, tiles: int, conversions: int) -> Mapping[str, int]:
+def _counts(dots: int, tiles: int, conversions: int, numbers: int) -> Mapping[str, int]:
     return MappingProxyType(
-        {"dot": dots, "matmul_tile": tiles, "quantize": conversions, "dequantize": conversions}
+        {
+            "dot": dots,
+            "dot_general": dots,
+            "matmul_tile": tiles,
+            "quantize": conversions,
+            "dequantize": conversions,
+            "decode": numbers,
+            "encode": numbers,
+            "pack": conversions,
+            "unpack": conversions,
+        }
     )
 
 
@@ -51,10 +61,10 @@ LEVELS: Mapping[str, Level] = MappingProxyType(
     {
         level.name: level
         for level in (
-            Level("smoke", "minutes in a slow simulator; every class", _counts(1_000, 200, 1_000)),
-            Level("standard", "every commit; each class with room for its cases", _counts(20_000, 2_000, 10_000)),
-            Level("signoff", "before a release; hours", _counts(10_000_000, 100_000, 500_000)),
-            Level("soak", "endless; in shards", _counts(*[MAX_STREAM] * 3), endless=True),
+            Level("smoke", "minutes in a slow simulator; every class", _counts(1_000, 200, 1_000, 2_000)),
+            Level("standard", "every commit; room for every case", _counts(20_000, 2_000, 10_000, 30_000)),
+            Level("signoff", "before a release; hours", _counts(10_000_000, 100_000, 500_000, 500_000)),
+            Level("soak", "endless; in shards", _counts(*[MAX_STREAM] * 4), endless=True),
         )
     }
 )
