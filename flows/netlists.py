@@ -85,7 +85,7 @@ def synthesised(selection: Selection, yosys: Tool) -> Selection:
     simulators.build_once(folder, simulators.build_key([yosys.version, SYNTHESIS], job, Path(__file__)), make)
     packages = [path for path in design.sources if path.stem.endswith("_pkg")]
     sources = (*packages, folder / "netlist.v", folder / f"{top}.sv")
-    return replace(selection, description=replace(description, design=Design(top, sources)))
+    return replace(selection, description=replace(description, design=Design(top=top, sources=sources)))
 
 
 if __name__ == "__main__":
