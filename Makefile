@@ -10,7 +10,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk netlist museum coverage waves sv-bench synth formal mutate docs silicon mmasim test exhaustive laws evidence \
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate docs silicon mmasim test exhaustive laws evidence \
   check-evidence lint clean iverilog
 
 help:  ## this list
@@ -49,15 +49,6 @@ bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver
 	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
-
-netlist: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## make bulk with what Yosys makes of each unit, gates and flip-flops, in the place of the RTL
-## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
-## UNIT=, FORMATS= ...    what names configurations in `make sim`; COUNT=, SEED=, INPUT= the sets; JOBS= likewise
-	@$(BIN)/python -m flows.netlists $(call option,--yosys,YOSYS) \
-	  $(call option,--dut,DUT) $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
-	  $(call option,--rule,RULE) $(call option,--result,RESULT) $(call option,--lanes,LANES) $(call option,--depth,DEPTH) \
-	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
-	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) $(call option,--seed,SEED)
 
 museum: $(VENV)/.sim  ## plant every fault of the bug museum in the RTL and see it caught; writes evidence/museum.json
 ## ONLY=LIST              names of faults, as shell patterns separated by commas (default all)
