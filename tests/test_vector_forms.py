@@ -40,8 +40,8 @@ SETS: dict[str, Callable[[], VectorSet]] = {
     "unpack": lambda: make_pack_vectors("mxfp4_e2m1", layout="ggml", count=1, seed=1, kind=UnpackVectors),
 }
 
-# Of the words of all planes, in the order of their names, as version 2 of the format wrote them; those of conversions to
-# blocks since they have the classes sticky and distances.
+# Of the words of all planes, in the order of their names, as version 2 of the format wrote them; those of conversions
+# to blocks since they have the classes sticky and distances.
 GOLDEN = {
     "mxfp8_e4m3": "54b1fd9a0df1f6ec",
     "mxfp6_e3m2": "871903c92e015b42",
