@@ -79,7 +79,7 @@ def _title(content: dict[str, Any]) -> str:
 
 
 def _composed(content: dict[str, Any]) -> Any:
-    return next(proof for proof in content["formal"].values() if proof["name"] == "dot")
+    return next(proof for proof in content["formal"].values() if proof["name"] == "fused")
 
 
 DOCTORED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
