@@ -127,7 +127,7 @@ def vectors() -> DotVectors:
     return dataclasses.replace(made, results=low[0] ^ low[1] ^ scales)
 
 
-@pytest.fixture(params=simulators.SIMULATORS)
+@pytest.fixture(params=simulators.VERILOG_SIMULATORS)
 def sim(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
