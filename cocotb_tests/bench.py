@@ -29,6 +29,7 @@ from cocotb_tests.settings import Settings
 from cocotb_tests.standstill import Standstill
 from cocotb_tests.stimulus import Stimulus
 from refmodel.conformance import Configuration, Description, load_description
+from refmodel.conformance.alternatives import alternatives
 from refmodel.writing import write_json
 
 PERIOD_NS = 2
@@ -65,6 +66,8 @@ def session(dut: Any) -> Session:
     """Return the session of this simulation; it begins with a look at the ports of the design."""
     settings = Settings.from_environment()
     description = load_description(settings.description)
+    if settings.alternative is not None:
+        description = alternatives(description)[settings.alternative].description
     configuration = next(each for each in description.configurations if each.name == settings.configuration)
     family = FAMILIES[description.operation.name]
     items = family.read(configuration, Path(settings.vectors))

@@ -115,6 +115,7 @@ class Bench:
     def simulate(
         self, description: Description, configuration: Configuration, directory: Path, *, seed: int, replay: str,
         vector: int | None = None, test_module: str | None = None, trace: Path | None = None,
+        alternative: int | None = None,
     ) -> Outcome:  # fmt: skip
         """Build if need be, play the vector set that stands in *directory*, and judge the result.
 
@@ -126,6 +127,7 @@ class Bench:
             vector: The one item to play; None plays all.
             test_module: Other tests than the bench's own, for tests of this function.
             trace: A file for the values of all ports at every clock edge.
+            alternative: Which other description is tried, of `alternatives`.
 
         Raises:
             ToolError: If the simulator refuses the sources.
@@ -146,7 +148,7 @@ class Bench:
             left.unlink(missing_ok=True)
         settings = Settings(
             str(description.file.resolve()), configuration.name, str(directory.resolve()), seed, str(result), replay,
-            vector, None if trace is None else str(trace.resolve()),
+            vector, None if trace is None else str(trace.resolve()), alternative,
         )  # fmt: skip
         xml = simulators.run(
             self.sim, top=description.design.top, test_module=test_module or ",".join(modules),

@@ -24,6 +24,7 @@ class Settings:
         replay: Shell command that repeats this simulation; a vector is chosen by adding VECTOR=n.
         vector: The one item to play; None plays all.
         trace: The JSON file for the values of all ports at every clock edge; None for none.
+        alternative: Which of `alternatives` takes the place of the description; None for the description itself.
     """
 
     description: str
@@ -34,6 +35,7 @@ class Settings:
     replay: str
     vector: int | None = None
     trace: str | None = None
+    alternative: int | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the environment variable that carries these settings into the simulator."""

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
+from refmodel.blocks import Blocks
 from refmodel.conformance.causes import Results, expected_results
 from refmodel.conformance.check import Group, Judgement
 from refmodel.conformance.clauses import NEED_TESTS, list_clauses
@@ -279,7 +280,8 @@ def _fields(judgement: Judgement, item: int) -> tuple[FieldBits, ...]:
     expected, seen = (each[name][item] for each in (expected_results(judgement.vectors), judgement.seen))
     first = int(np.argmax(expected != seen))
     bits = [f"{int(each[first]):0{fmt.bits}b}" for each in (expected, seen)]
-    cuts = {"sign": slice(0, 1), "exponent": slice(1, 1 + fmt.exponent_bits), "fraction": slice(1 + fmt.exponent_bits, None)}
+    middle = 1 + fmt.exponent_bits
+    cuts = {"sign": slice(0, 1), "exponent": slice(1, middle), "fraction": slice(middle, None)}
     return tuple(FieldBits(field_name, bits[0][cut], bits[1][cut]) for field_name, cut in cuts.items())
 
 
@@ -287,9 +289,10 @@ def _stages(vectors: VectorSet, item: int) -> tuple[str, ...]:
     if not isinstance(vectors, DotVectors) or not vectors.scaled:
         return ()
     rows = vectors.dot_slice(item)
-    c = None if vectors.c is None else FloatBits.from_float32(int(vectors.c[item]))
+    c = None if vectors.c is None else FloatBits("float32", int(vectors.c[item]))
+    a, b = (Blocks(x.format, x.codes[rows], x.scales[rows]) for x in (vectors.a, vectors.b))
     try:
-        return tuple(explain_dot(vectors.a[rows], vectors.b[rows], vectors.rule, c).to_text(110).splitlines())
+        return tuple(explain_dot(a, b, vectors.rule, c).to_text(110).splitlines())
     except MxError:  # a rule or format that has no explanation
         return ()
 
@@ -308,16 +311,17 @@ def to_junit(report: Report) -> bytes:
             top, "testsuite", name=f"{report.design} {finding.name}", tests=str(len(finding.classes) + 1),
             failures=str(wrong_classes + (not _is_complete(finding))), errors="0", time=f"{finding.seconds:.3f}",
         )  # fmt: skip
+        place = f"{report.design}.{finding.name}"
         causes = "; ".join(f"{each.name}: {each.description}" for each in finding.causes)
         for each in finding.classes:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{report.design}.{finding.name}", name=each.name)
+            case = ElementTree.SubElement(suite, "testcase", classname=place, name=each.name)
             if each.wrong:
                 message = f"{each.wrong} of {each.vectors} vectors are wrong"
                 failure = ElementTree.SubElement(case, "failure", message=message, type="mismatch")
                 lines = [line for example in finding.examples if example.stimulus_class == each.name
                          for line in (f"vector {example.vector}", *example.lines)]  # fmt: skip
                 failure.text = _printable("\n".join([f"likely causes: {causes or 'none found'}", *lines]))
-        case = ElementTree.SubElement(suite, "testcase", classname=f"{report.design}.{finding.name}", name="handshake")
+        case = ElementTree.SubElement(suite, "testcase", classname=place, name="handshake")
         if not _is_complete(finding):
             message = f"{finding.compared} of {finding.vectors} vectors compared"
             failure = ElementTree.SubElement(case, "failure", message=message, type="protocol")
