@@ -10,7 +10,8 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk museum coverage waves sv-bench synth formal docs silicon mmasim test exhaustive laws evidence check-evidence lint clean iverilog
+.PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate docs silicon mmasim test exhaustive laws evidence \
+  check-evidence lint clean iverilog
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -87,6 +88,16 @@ synth: $(if $(YOSYS),$(VENV)/.sim,$(VENV)/.synth)  ## synthesise every unit; wha
 	@$(BIN)/python -m flows.synthesis.run $(call option,--yosys,YOSYS) $(call option,--unit,UNIT) \
 	  $(call option,--only,ONLY) $(call option,--kinds,KINDS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
 
+mutate: $(VENV)/.formal  ## plant faults in units and see that each is caught, or proven to change nothing; ends with a table
+## UNIT=LIST              units (default all, each in the configuration nearest to its default parameters)
+## FORMATS=LIST, CONFIG=NAME  other configurations, as `make sim` names them
+## MUTANTS=N, SEED=LIST   faults a list (default 1000), seeds of the lists (default 1)
+## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
+## LIMIT=N, JOBS=N        seconds a query of the solver (default 60), processes (default: one a core)
+	@$(BIN)/python -m flows.mutation.run $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
+	  $(call option,--config,CONFIG) $(call option,--mutants,MUTANTS) $(call option,--seed,SEED) \
+	  $(call option,--yosys,YOSYS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
+
 formal: $(VENV)/.formal  ## prove units over all inputs, each proof beside a fault that it must find; ends with a table
 ## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
 ## UNIT=LIST, ONLY=TEXT   units; properties whose name and parameters hold this (default all)
@@ -116,7 +127,7 @@ exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales;
 	@$(BIN)/python -m exhaustive.run $(call option,--only,ONLY) $(call option,--jobs,JOBS)
 
 evidence:  ## make what stands in evidence/ again, hours; interrupted, it goes on; then write its figures into README.md
-	@$(MAKE) formal && $(MAKE) coverage && $(MAKE) museum && $(MAKE) laws COUNT=30000
+	@$(MAKE) formal && $(MAKE) mutate SEED=1,2 && $(MAKE) coverage && $(MAKE) museum && $(MAKE) laws COUNT=30000
 	@$(BIN)/python -m flows.evidence.run --write
 
 check-evidence: $(VENV)/.sim  ## refuse evidence that is empty, incomplete, doctored or not what README.md says

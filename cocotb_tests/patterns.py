@@ -60,7 +60,7 @@ class Scenario:
 
 
 FULL_RATE = Scenario("full_rate", ALWAYS, ALWAYS)
-CLOSED = Scenario("closed", ALWAYS, NEVER)
+CLOSED = (Scenario("closed", ALWAYS, NEVER), Scenario("closed_slow_producer", SINGLES, NEVER))
 STALLS = (
     Scenario("random", RANDOM, RANDOM),
     Scenario("bursts", BURSTS, BURSTS),

@@ -70,16 +70,22 @@ async def reset_in_mid_stream(dut: Any) -> None:
         return
     rng = random.Random(f"{bench.settings.seed}/reset")
     longest = int(np.diff(bench.stimulus.bounds).max())
+    capacity = bench.description.capacity(bench.configuration)
     # Only a design that waits for ready can be closed.
     out_valid = getattr(dut, bench.handshake.out_valid) if bench.handshake.out_ready else None
     for round_ in range(RESET_ROUNDS):
-        scenario = CLOSED if round_ == 0 and out_valid is not None else rng.choice((FULL_RATE, *STALLS))
+        is_closed = out_valid is not None and round_ < len(CLOSED)
+        scenario = CLOSED[round_] if is_closed else rng.choice((FULL_RATE, *STALLS))
         items = bench.sample(f"cut {round_}", STALL_SHARE, MIN_STALLED)
-        await bench.play_and_cut(items, scenario, rng.randint(5, 60) if round_ else DRAIN_CYCLES + longest)
-        if scenario is CLOSED and out_valid is not None and out_valid.value != Logic(1):
+        await bench.play_and_cut(items, scenario, DRAIN_CYCLES + longest if is_closed else rng.randint(5, 60))
+        if out_valid is not None and is_closed and out_valid.value != Logic(1):
             bench.scoreboard.fail(
                 f"closed output: {bench.handshake.out_valid} stays low while {bench.handshake.out_ready} is low; "
                 "an offer must not wait for it"
+            )
+        if is_closed and (taken := bench.driver.accepted) < capacity:
+            bench.scoreboard.fail(
+                f"{scenario.name}: {taken} beats were taken while no result was; the description promises {capacity}"
             )
         await bench.reset(rng.randint(2, 4))
         # Every other round goes on at once, so that old and new data meet if they can.

@@ -41,6 +41,10 @@ class DescriptionError(MxError, ValueError):
     """A DUT description that is wrong, or that does not fit its design; the message names file, table, key."""
 
 
+class ModuleError(MxError, TypeError):
+    """A module of PyTorch that has no MX counterpart, or whose parameters one cannot take over."""
+
+
 class MissingPackageError(MxError, ImportError):
     """An optional package that is not installed; the message gives the command that installs it."""
 

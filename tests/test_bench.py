@@ -217,10 +217,12 @@ def test_a_parameter_that_the_design_lacks_is_refused(sim, vectors, simulate):
         simulate(sim, vectors, change={"[[conf": "[parameters]\nLanes = { from = 'lanes' }\n\n[[conf"})
 
 
-def test_a_broken_promise_of_latency_is_reported(vectors, simulate):
-    outcome = simulate("icarus", vectors, change={"latency = 1": "latency = 2"})
-    assert outcome.failures
-    assert re.search(r"came 1 cycles after its last beat; the description promises 2", outcome.failures[0])
+def test_broken_promises_of_latency_and_capacity_are_reported(vectors, simulate):
+    outcome = simulate("icarus", vectors, change={"latency = 1": "latency = 2\ncapacity = 2"})
+    failures = "\n".join(outcome.failures)
+    assert "came 1 cycles after its last beat; the description promises 2" in failures
+    for scenario in ("closed", "closed_slow_producer"):
+        assert f"{scenario}: 1 beats were taken while no result was; the description promises 2" in failures
 
 
 def test_other_packings_are_recognised_as_wrong_values(vectors, simulate):

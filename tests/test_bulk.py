@@ -73,6 +73,9 @@ def test_values_and_streams_are_judged(vectors, play):  # noqa: F811
     assert "replay: make sim ... VECTOR=123" in outcome.reports[0]
     outcome = play(vectors, change=("latency = 1", "latency = 2"))
     assert re.search(r"came 1 cycles after its last beat; the description promises 2", outcome.failures[0])
+    assert play(vectors, change=("latency = 1", "capacity = 1")).passed
+    outcome = play(vectors, change=("latency = 1", "capacity = 2"))
+    assert re.search(r"1 beats were taken while no result was; the description promises 2", outcome.failures[0])
     with pytest.raises(DescriptionError, match="stream_stub has no port results_o"):
         play(vectors, change=('result = "result_o"', 'result = "results_o"'))
 

@@ -275,7 +275,7 @@ def test_bad_input_is_one_line_exit_2_and_nothing_left_behind(
     [
         ([], "the following arguments are required: COMMAND"),
         (["make"], "invalid choice: 'make'"),
-        (["vectors"], "the following arguments are required: --a-format, --count, --output"),
+        (["vectors"], "the following arguments are required: --a-format, --output"),
         (["verify"], "the following arguments are required: DIR"),
         (["verify", "nowhere"], "nowhere/manifest.json: cannot be read: No such file or directory"),
         (["formats", "x"], "unknown element or scale format 'x'; choose one of: bfloat16, e2m1, e2m3"),
@@ -299,7 +299,7 @@ def test_wrong_usage_is_one_line_and_exit_2(
         ("digest", "out/b_scale.hex: SHA-256 is"),
         ("code out of range", "out/last.hex: line 1 is '7\\n'; expected a 1-bit word"),
         ("result", "out: result: word 1 is 00000001, the model gives 00000000 for mxfp4_e2m1 x mxfp4_e2m1"),
-        ("version", "out/manifest.json: field version is 1; expected 3"),
+        ("version", "out/manifest.json: field version is 1; expected 4"),
     ],
 )
 def test_verify_refuses_a_damaged_directory(

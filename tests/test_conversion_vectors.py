@@ -122,6 +122,18 @@ def test_zeros_nan_and_infinities_are_in_every_place(fmt: str, input_format: Any
 
 
 @formats
+def test_every_lane_meets_every_tie_with_every_bit_below_it_and_every_distance(fmt: str) -> None:
+    vectors = make_quantize_vectors(fmt, count=10_000, seed=1)
+    tie = finite_magnitudes(fmt)[1] / 2
+    with_a_bit = {tie, *(float(np.float32(tie * (1 + 2.0**-k))) for k in range(1, 24))}
+    for lane in np.abs(numbers(vectors, "sticky")).T:
+        assert with_a_bit <= set(lane.tolist())
+    powers = {2.0**k for k in range(-149, 128)}
+    for lane in np.abs(numbers(vectors, "distances")).T:
+        assert powers <= set(lane.tolist())
+
+
+@formats
 @inputs
 @pytest.mark.parametrize("options", [QuantizeOptions(), RCEIL, OVERFLOW], ids=["floor", "rceil", "overflow"])
 def test_results_are_those_of_the_oracle(fmt: str, input_format: Any, options: QuantizeOptions) -> None:
@@ -164,7 +176,7 @@ def test_a_count_is_kept_and_calls_repeat_to_the_byte() -> None:
     assert len(make_dequantize_vectors("mxint8", count=3000, seed=1).scales) == 3000
 
 
-GOLDEN = "7ef5001a911e0ae9"
+GOLDEN = "0b669cf68a559534"
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,23 @@ def test_a_small_unit_is_synthesised(kind):
 def test_a_measurement_ends_at_its_time_limit():
     result = measure.measure(Job(JAM, "xc7", some_yosys()), 0.001)
     assert result.timed_out
+
+
+def test_the_children_of_a_program_end_with_it():
+    began = time.monotonic()
+    with pytest.raises(yosys.TimedOutError, match="Shell is not through after 0 s"):
+        yosys.Tool("/bin/sh", "Shell").run(["-c", "sleep 60; true"], 0.2)
+    assert time.monotonic() - began < 30  # the child holds the output open
+
+
+def test_programs_of_other_threads_can_be_ended():
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(yosys.Tool("/bin/sh", "Shell").run, ["-c", "sleep 60; true"], 60)
+        while not (yosys._running or running.done()):
+            time.sleep(0.01)
+        yosys.end_all()
+        with pytest.raises(yosys.ToolError, match="Shell fails"):
+            running.result(30)
 
 
 def test_a_unit_that_yosys_refuses_is_one_line(monkeypatch):

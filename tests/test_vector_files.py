@@ -75,11 +75,11 @@ def test_the_manifest_says_what_the_files_hold(directory: Path, vectors: DotVect
     manifest = json.loads((directory / MANIFEST).read_text())
     assert list(manifest) == [
         *("format", "version", "operation", "a_format", "b_format", "lanes", "rule"),
-        *("call", "blocks", "dots", "classes", "planes", "forms"),
+        *("call", "blocks", "dots", "flags", "classes", "planes", "forms"),
     ]
     assert (manifest["format"], manifest["version"], manifest["operation"]) == (
         "mx-refmodel-vectors",
-        3,
+        4,
         "dot",
     )
     assert (manifest["a_format"], manifest["b_format"]) == ("mxfp6_e2m3", "mxfp4_e2m1")
@@ -335,9 +335,9 @@ def _edit_manifest(directory: Path, path: list[Any], value: Any) -> None:
     [
         (["format"], "wavedrom", 'field format is "wavedrom"; expected "mx-refmodel-vectors"'),
         (["format"], DELETE, "field format is missing"),
-        (["version"], 2, "field version is 2; expected 3"),
-        (["version"], True, "field version is true; expected 3"),
-        (["version"], 3.0, "field version is 3.0; expected 3"),
+        (["version"], 2, "field version is 2; expected 4"),
+        (["version"], True, "field version is true; expected 4"),
+        (["version"], 3.0, "field version is 3.0; expected 4"),
         (["operation"], "add", 'field operation is "add"; expected one of "dot"'),
         (["a_format"], "mxfp9", "field a_format is wrong: unknown block format 'mxfp9'; choose one of"),
         (["a_format"], "mxint8", "field planes.a_elements.bits is 192; expected 256"),

@@ -1,8 +1,8 @@
 // Plays streams of beats through a verilated design with valid/ready ports, without a scripting language in the loop.
 //
 //   driver play PLAN BEATS RESULTS MET       every segment of the plan; the results that come, and a report a segment
-//   driver kill PLAN BEATS EXPECTED FIRST N  every segment for the variants FIRST to FIRST + N - 1 of a design that has
-//                                            several behind a select port: the first difference ends a variant
+//   driver kill PLAN BEATS EXPECTED VARIANT... every segment for those variants of a design that has several behind a
+//                                            select port: the first difference ends a variant
 //   driver bare BEATS ROUNDS                 no handshake: a beat a clock cycle, results thrown away (for benchmarks)
 //
 // PLAN is text (see plan.py), BEATS rows of 32-bit words in the byte order of the machine: a word that is 1 on the last
@@ -94,7 +94,7 @@ class Pattern {
 // What plan.py calls a segment.
 struct Segment {
   std::size_t first_beat, beats, first_item, items, offer, take;
-  std::int64_t cut, reset, latency, full_rate, must_offer;
+  std::int64_t cut, reset, latency, full_rate, must_offer, must_take;
 };
 
 struct Plan {
@@ -113,7 +113,7 @@ struct Plan {
       } else {
         Segment s{};
         file >> s.first_beat >> s.beats >> s.first_item >> s.items >> s.offer >> s.take >> s.cut >> s.reset >>
-            s.latency >> s.full_rate >> s.must_offer;
+            s.latency >> s.full_rate >> s.must_offer >> s.must_take;
         segments.push_back(s);
       }
     }
@@ -149,6 +149,7 @@ class Player {
     context_.randReset(2);
     context_.randSeed(1);
     dut_ = std::make_unique<Vtop>(&context_);
+    select_variant(*dut_, 0);
   }
   ~Player() { dut_->final(); }
 
@@ -183,6 +184,9 @@ class Player {
         if (s.must_offer != 0 && !is_held) {
           report.failure = std::string(kOutValid) + " stays low while " + kOutReady +
                            " is low; an offer must not wait for it";
+        } else if (static_cast<std::int64_t>(beat) < s.must_take) {
+          report.failure = std::to_string(beat) + " beats were taken while no result was; the description promises " +
+                           std::to_string(s.must_take);
         }
         break;
       }
@@ -346,12 +350,13 @@ void play(const char* plan_path, const char* beats_path, const char* results_pat
   if (!results || !met) throw std::runtime_error(std::string("cannot write ") + results_path);
 }
 
-void kill(const char* plan_path, const char* beats_path, const char* expected_path, unsigned first, unsigned count) {
+void kill(const char* plan_path, const char* beats_path, const char* expected_path,
+          const std::vector<unsigned>& variants) {
   const Plan plan(plan_path);
   const Rows beats(beats_path, kRowWords);
   const Rows expected(expected_path, kOutputWords);
   check(plan, beats);
-  for (unsigned variant = first; variant < first + count; ++variant) {
+  for (const unsigned variant : variants) {
     Player player(plan, beats);
     select_variant(player.dut(), variant);
     std::int64_t killed_by = kUnset, item = kUnset;
@@ -407,9 +412,10 @@ int main(int argc, char** argv) {
   try {
     if (mode == "play" && argc == 6) {
       play(argv[2], argv[3], argv[4], argv[5]);
-    } else if (mode == "kill" && argc == 7) {
-      kill(argv[2], argv[3], argv[4], static_cast<unsigned>(std::stoul(argv[5])),
-           static_cast<unsigned>(std::stoul(argv[6])));
+    } else if (mode == "kill" && argc > 5) {
+      std::vector<unsigned> variants;
+      for (int i = 5; i < argc; ++i) variants.push_back(static_cast<unsigned>(std::stoul(argv[i])));
+      kill(argv[2], argv[3], argv[4], variants);
     } else if (mode == "bare" && argc == 4) {
       bare(argv[2], static_cast<unsigned>(std::stoul(argv[3])));
     } else {

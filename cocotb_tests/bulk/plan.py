@@ -38,6 +38,7 @@ class Segment:
         latency: Cycles from the last beat to the last result that are promised, None for no promise.
         full_rate: Whether the design must take a beat in every cycle.
         must_offer: Whether a result must be on offer at the cut.
+        must_take: Beats that the design must have taken at the cut.
     """
 
     items: NDArray[np.int64]
@@ -47,6 +48,7 @@ class Segment:
     latency: int | None = None
     full_rate: bool = False
     must_offer: bool = False
+    must_take: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ def write_plan(program: Program, values: PortValues, segments: Sequence[Segment]
         )
         latency = -1 if segment.latency is None else segment.latency
         numbers = (first_beat, count, first_item, len(segment.items), offer, take, segment.cut, segment.reset, latency)
-        lines.segments.append(" ".join(map(str, (*numbers, int(segment.full_rate), int(segment.must_offer)))))
+        promises = (int(segment.full_rate), int(segment.must_offer), segment.must_take)
+        lines.segments.append(" ".join(map(str, numbers + promises)))
         first_beat, first_item = first_beat + count, first_item + len(segment.items)
     text = [f"{WATCHDOG_CYCLES} {DRAIN_CYCLES}", *(f"pattern {period}" for period in lines.patterns)]
     files.plan.write_text("\n".join([*text, *(f"segment {numbers}" for numbers in lines.segments), ""]))

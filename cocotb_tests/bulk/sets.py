@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cocotb_tests.bulk import plan
 from cocotb_tests.bulk.plan import Report, Segment
-from cocotb_tests.bulk.program import Program, build
+from cocotb_tests.bulk.program import DRIVER, Program, build
 from cocotb_tests.bulk.segments import stream_segments
 from cocotb_tests.jobs import ROOT, Outcome, build_name
 from cocotb_tests.operations import FAMILIES
@@ -141,7 +141,9 @@ def _play_set(
 ) -> Outcome:
     description, configuration = selection.description, selection.configuration
     call = request.vectors_for(selection)
-    decides = (program.path.parent / "build.key").read_text() + vector_key(description, configuration, call) + _bench()
+    decides = (
+        (program.path.parent / "build.key").read_text() + vector_key(description, configuration, call) + bench_digest()
+    )
     key = hashlib.sha256(decides.encode()).hexdigest()
     if record and (entry := record.passed(key)):
         return Outcome(description, configuration, entry.vectors, comparisons=entry.comparisons)
@@ -161,9 +163,9 @@ def _play_set(
     return outcome
 
 
-def _bench() -> str:
-    """Return a digest of what plays and judges; the driver is in the key of the build."""
-    files = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "cocotb_tests" / "port_values.py"]
+def bench_digest() -> str:
+    """Return a digest of what plays and judges."""
+    files = [*sorted(Path(__file__).parent.glob("*.py")), DRIVER, ROOT / "cocotb_tests" / "port_values.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 

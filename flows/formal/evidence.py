@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from flows import rtl
 from flows.formal.properties import Property
 from flows.formal.prove import BUILD, Finding
+from flows.locking import alone
 from refmodel.writing import write_text
 
 FILE = rtl.ROOT / "evidence" / "formal.json"
@@ -84,9 +84,7 @@ class Evidence:
     def _alone(self) -> Iterator[None]:
         """Hold the file against other processes and threads, with what they have added read."""
         self._path.parent.mkdir(exist_ok=True)
-        BUILD.mkdir(parents=True, exist_ok=True)
-        with open(BUILD / "evidence.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(BUILD / "evidence.lock"):
             self._read()
             yield
 

@@ -19,7 +19,7 @@ from flows.formal.evidence import Entry, Evidence
 from flows.formal.properties import Property, read_properties
 from flows.formal.prove import Example, examine
 from flows.formal.solver import solver_version
-from flows.synthesis.yosys import find_yosys
+from flows.synthesis.yosys import end_all, find_yosys
 from refmodel.errors import MxError, unknown_name
 
 CANNOT_RUN = 2
@@ -90,6 +90,7 @@ def _run(chosen: Sequence[Property], evidence: Evidence, given: argparse.Namespa
                 console.print(f"{prop.title}: {found}", markup=False)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
             raise
     evidence.keep(read_properties())
     return [known[prop.title] for prop in chosen if prop.title in known]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from flows import rtl
+from flows.locking import alone
 from flows.parameter_sets import ParameterSet
 from flows.synthesis import netlist
 from flows.synthesis.wrapper import WRAPPER, wrapper
@@ -216,8 +216,7 @@ class Store:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the file against other processes and threads, with what they have added read."""
-        with open(self._path.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self._path.with_suffix(".lock")):
             self._read()
             yield
 

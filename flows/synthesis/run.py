@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from flows.parameter_sets import read_parameter_sets
 from flows.synthesis.measure import KINDS, Job, Store, measure
 from flows.synthesis.table import DOCUMENT, document
+from flows.synthesis.yosys import end_all
 from refmodel.errors import MxError, unknown_name
 
 CANNOT_RUN = 2
@@ -95,6 +96,7 @@ def _run(jobs: Sequence[Job], store: Store, limit_s: float, processes: int) -> i
                 print(f"[{time.monotonic() - began:5.0f} s] {name} ({result.seconds:.0f} s): {figures}", flush=True)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
             raise
     return failures
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -46,21 +49,37 @@ class Tool:
         """
         process = subprocess.Popen(
             [self.command, *arguments], cwd=rtl.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace",
+            errors="replace", start_new_session=True,
         )  # fmt: skip
+        _running.add(process)
         try:
             output, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
             raise TimedOutError(f"{self.version} is not through after {limit_s:.0f} s") from None
-        except BaseException:
-            process.kill()
-            raise
+        finally:
+            _running.discard(process)
+            if process.returncode is None:
+                _end(process)
         if process.returncode:
             said = [line for line in output.splitlines() if "ERROR" in line] or output.splitlines()[-1:]
             raise ToolError(f"{self.version} fails: {said[0].strip() if said else 'it says nothing'}")
         return output
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+def end_all() -> None:
+    """End every program that another thread runs: a session of its own does not see Ctrl-C."""
+    for process in list(_running):
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a program with its children: ABC would go on, and hold the output open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 @cache

@@ -10,7 +10,20 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import check, clauses, digests, dot, encode, explain, formats, identify, profiles, quantize, vectors
+from refmodel.cli import (
+    check,
+    clauses,
+    conform,
+    digests,
+    dot,
+    encode,
+    explain,
+    formats,
+    identify,
+    profiles,
+    quantize,
+    vectors,
+)
 from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
@@ -60,6 +73,8 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (encode, quantize, dot, identify, explain, formats, profiles, vectors, check, digests, clauses):
+    for module in (
+        encode, quantize, dot, identify, explain, formats, profiles, vectors, check, conform, digests, clauses,
+    ):  # fmt: skip
         module.add(commands)
     return parser

@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refmodel.accumulate import AccumulationRule, from_toml
-from refmodel.cli.common import add_options, integer, print_table, quantize_options
+from refmodel.cli.common import add_options, encode_options, integer, print_table, quantize_options
 from refmodel.errors import DefinitionError, FileError
+from refmodel.layouts import list_layouts
 from refmodel.options import QuantizeOptions
+from refmodel.packing import SCALE_POSITIONS
 from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_vectors
 from refmodel.vectors.dotset import get_vector_format
 from refmodel.vectors.dotstream import Shard, stream_dot_vectors
 from refmodel.vectors.files import HEX, check_destination, check_forms, read_vectors, write_vectors
 from refmodel.vectors.forms import FORMS
+from refmodel.vectors.levels import LEVELS, get_level
+from refmodel.vectors.packings import PackVectors, UnpackVectors, make_pack_vectors
 from refmodel.vectors.pairs import TensorPair, load_pairs
+from refmodel.vectors.singles import get_code_format, make_decode_vectors, make_encode_vectors
 from refmodel.vectors.tiles import make_tile_vectors
 from refmodel.vectors.vectorset import MAX_COUNT, VectorSet
 from refmodel.vectors.verify import check_results
@@ -28,6 +33,21 @@ if TYPE_CHECKING:
     from refmodel.cli import Commands
 
 PROGRESS_AFTER_SECONDS = 2.0
+
+_OF_SUMS = ("b_format", "rule", "initial_values", "input")
+_OF_BYTES = ("layout", "scale_position")
+_TAKES: dict[str, tuple[str, ...]] = {
+    "dot": (*_OF_SUMS, "multi_block", "shard"),
+    "dot_general": (*_OF_SUMS, "shard"),
+    "matmul_tile": (*_OF_SUMS, "rows", "columns"),
+    "quantize": ("input",),
+    "dequantize": (),
+    "decode": (),
+    "encode": (),
+    "pack": _OF_BYTES,
+    "unpack": _OF_BYTES,
+}
+"""Operations, and arguments that belong to some of them only."""
 
 
 def add(commands: Commands) -> None:
@@ -44,16 +64,17 @@ def add(commands: Commands) -> None:
     vectors.add_argument(
         "--operation",
         default="dot",
-        choices=("dot", "matmul_tile", "quantize", "dequantize"),
-        help="dot products of A and B under a rule, tiles of matrix products, numbers to blocks, or blocks to "
-        "numbers (default dot)",
+        choices=tuple(_TAKES),
+        help="dot products of A and B under a rule, one block each, or of several (dot_general), tiles of matrix "
+        "products, numbers to blocks, blocks to numbers, codes to numbers, numbers to codes, blocks to bytes, bytes to "
+        "blocks (default dot)",
     )
     vectors.add_argument(
         "--a-format",
         required=True,
         metavar="FORMAT",
-        help="format of A, or of the blocks of a conversion: one of `mxref formats`, or elements without block "
-        "scales such as e4m3",
+        help="format of A, or of the blocks of a conversion: one of `mxref formats`; or of elements or scales, such as "
+        "e4m3 and e8m0",
     )
     vectors.add_argument("--b-format", metavar="FORMAT", help="format of B (default: that of A)")
     vectors.add_argument(
@@ -65,7 +86,7 @@ def add(commands: Commands) -> None:
         "--input-format",
         default="fp32",
         choices=("fp32", "bf16"),
-        help="format of the numbers that quantize takes (default fp32)",
+        help="format of the numbers that quantize and encode take (default fp32)",
     )
     vectors.add_argument(
         "--multi-block",
@@ -77,14 +98,25 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="each dot has an initial value of its own (default: all start at +0)",
     )
+    vectors.add_argument(
+        "--layout", choices=list_layouts(), help="where pack and unpack have the bits of elements (default le)"
+    )
+    vectors.add_argument(
+        "--scale-position", choices=SCALE_POSITIONS, help="and where the scale of a block (default apart: elsewhere)"
+    )
     for name in ("rows", "columns"):
         vectors.add_argument(f"--{name}", type=integer, metavar="N", help=f"{name} of a tile")
-    vectors.add_argument(
+    size = vectors.add_mutually_exclusive_group(required=True)
+    size.add_argument(
         "--count",
-        required=True,
         type=integer,
         metavar="N",
         help=f"vectors at least, 1 to {MAX_COUNT}, of dot products as many as the disk holds",
+    )
+    size.add_argument(
+        "--level",
+        choices=tuple(LEVELS),
+        help=f"as many as a level asks for: {'; '.join(f'{each.name} {each.purpose}' for each in LEVELS.values())}",
     )
     vectors.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
     vectors.add_argument(
@@ -111,6 +143,12 @@ def add(commands: Commands) -> None:
         help=f"forms of the planes, of {', '.join(FORMS)}, with commas between (default {HEX})",
     )
     vectors.add_argument(
+        "--undeclared",
+        metavar="LIST",
+        help="choices that the design leaves open, such as nan_pattern or nan_to_finite, with commas between: the "
+        "results that are acceptable besides those of the planes go to acceptable.jsonl",
+    )
+    vectors.add_argument(
         "--shard",
         metavar="I/N",
         help="make part I, from 0, of N parts of a set of dot products; their planes after each other are those of the "
@@ -134,10 +172,12 @@ def _vectors(arguments: argparse.Namespace) -> None:
         raise DefinitionError("--input-b gives the tensors of B and needs --input for those of A")
     forms = arguments.form.split(",")
     check_forms(forms)
+    undeclared = arguments.undeclared.split(",") if arguments.undeclared else []
     check_destination(arguments.output)
     tensors = [] if arguments.input is None else load_pairs(arguments.input, arguments.input_b)
     tally, progress = _Tally(), _Progress()
-    write_vectors(tally.watch(_make(arguments, tensors, progress.step), progress.step), arguments.output, forms)
+    parts = tally.watch(_make(arguments, tensors, progress.step), progress.step)
+    write_vectors(parts, arguments.output, forms, undeclared)
     print_table(("class", *tally.counted), [(name, *numbers) for name, numbers in tally.classes.items()])
     print(f"{arguments.output}: {tally.made}")
 
@@ -173,16 +213,6 @@ class _Tally:
         return f"{numbers}, {self._title}"
 
 
-_OF_SUMS = ("b_format", "rule", "initial_values")
-_TAKES: dict[str, tuple[str, ...]] = {
-    "dot": (*_OF_SUMS, "multi_block", "shard"),
-    "matmul_tile": (*_OF_SUMS, "rows", "columns"),
-    "quantize": (),
-    "dequantize": (),
-}
-"""Arguments that belong to some operations only."""
-
-
 def _make(
     arguments: argparse.Namespace, tensors: list[TensorPair], progress: Callable[[str], None]
 ) -> Iterable[VectorSet]:
@@ -192,7 +222,7 @@ def _make(
     for name in (name for names in _TAKES.values() for name in names if name not in takes):
         if getattr(arguments, name):
             raise DefinitionError(f"--{name.replace('_', '-')} is not for operation {operation!r}")
-    count, seed = arguments.count, arguments.seed
+    count, seed = _count(arguments), arguments.seed
     if operation == "quantize":
         return [
             make_quantize_vectors(
@@ -206,9 +236,32 @@ def _make(
             )
         ]
     if operation == "dequantize":
-        if tensors:
-            raise DefinitionError("--input gives numbers, which dequantize does not take")
         return [make_dequantize_vectors(arguments.a_format, count=count, seed=seed, progress=progress)]
+    if operation == "decode":
+        return [make_decode_vectors(arguments.a_format, count=count, seed=seed, progress=progress)]
+    if operation == "encode":
+        return [
+            make_encode_vectors(
+                arguments.a_format,
+                input_format=arguments.input_format,
+                options=encode_options(arguments, get_code_format(arguments.a_format)),
+                count=count,
+                seed=seed,
+                progress=progress,
+            )
+        ]
+    if operation in ("pack", "unpack"):
+        return [
+            make_pack_vectors(
+                arguments.a_format,
+                layout=arguments.layout or "le",
+                scale_position=arguments.scale_position or "apart",
+                count=count,
+                seed=seed,
+                kind=PackVectors if operation == "pack" else UnpackVectors,
+                progress=progress,
+            )
+        ]
     if arguments.rule is None:
         raise DefinitionError(f"operation {operation!r} needs --rule, one of `mxref rules`")
     formats = arguments.a_format, arguments.b_format or arguments.a_format
@@ -224,7 +277,19 @@ def _make(
         if arguments.rows is None or arguments.columns is None:
             raise DefinitionError("operation 'matmul_tile' needs --rows and --columns")
         return [make_tile_vectors(*formats, rows=arguments.rows, columns=arguments.columns, **call)]
-    return stream_dot_vectors(*formats, multi_block=arguments.multi_block, shard=_read_shard(arguments.shard), **call)
+    multi_block = arguments.multi_block or operation == "dot_general"
+    return stream_dot_vectors(*formats, multi_block=multi_block, shard=_read_shard(arguments.shard), **call)
+
+
+def _count(arguments: argparse.Namespace) -> int:
+    """Return the number of vectors that --count or --level asks for."""
+    if arguments.level is None:
+        count: int = arguments.count
+        return count
+    level = get_level(arguments.level)
+    if level.endless and arguments.shard is None:
+        raise DefinitionError(f"level {level.name!r} is endless: give --shard I/N")
+    return level.counts[arguments.operation]
 
 
 def _read_shard(text: str | None) -> Shard:

@@ -44,9 +44,8 @@ def _alternatives(description: Description) -> Iterator[Alternative]:
                 changed_handshake = replace(handshake, latency=latency)
                 yield Alternative(f"[handshake] latency = {latency}", replace(description, handshake=changed_handshake))
     if description.reset is not None:
-        active = "low" if description.reset.active == "high" else "high"
-        reset = replace(description.reset, active=active)
-        yield Alternative(f'[reset] active = "{active}"', replace(description, reset=reset))
+        reset = replace(description.reset, active="low" if description.reset.active == "high" else "high")
+        yield Alternative(f'[reset] active = "{reset.active}"', replace(description, reset=reset))
 
 
 def _other(order: Order) -> Order:

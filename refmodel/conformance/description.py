@@ -80,6 +80,8 @@ class Handshake:
         order: Which part of a frame comes first.
         full_rate: Whether the design promises to take a beat in every cycle while results are taken at once.
         latency: Cycles from the last beat of an item to its result in an idle design; None for no promise.
+        capacity: Beats that an idle design takes, whatever the gaps between them, while no result is taken; None for no
+            promise.
         interval: Cycles from one beat to the next that a design without ready needs.
         timeout: Cycles without any transfer after which the design hangs.
     """
@@ -95,6 +97,7 @@ class Handshake:
     order: Order = "first_low"
     full_rate: bool = True
     latency: int | Parameter | None = None
+    capacity: int | Parameter | None = None
     interval: int = 1
     timeout: int = 1000
 
@@ -229,8 +232,11 @@ class Description:
 
     def latency(self, configuration: Configuration) -> int | None:
         """Return the promised latency in cycles, if there is a promise."""
-        given = self.handshake.latency
-        return int(given.value(configuration)) if isinstance(given, Parameter) else given
+        return _promised(self.handshake.latency, configuration)
+
+    def capacity(self, configuration: Configuration) -> int:
+        """Return how many beats are taken while no result is; 0 without a promise."""
+        return _promised(self.handshake.capacity, configuration) or 0
 
     def shape(self, role: str, configuration: Configuration) -> Shape | None:
         """Return what the port of *role* carries, None if nothing that matters in this configuration."""
@@ -340,3 +346,7 @@ def map_key(given: Value | Operand, names: Mapping[str, Any]) -> str:
     if isinstance(given, (int, str)):
         return str(given)
     return given.name if given.name in names else element_of(given).name
+
+
+def _promised(given: int | Parameter | None, configuration: Configuration) -> int | None:
+    return int(given.value(configuration)) if isinstance(given, Parameter) else given

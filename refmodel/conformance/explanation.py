@@ -39,7 +39,19 @@ def explain_vector(vectors: VectorSet, item: int, seen: Mapping[str, Sequence[in
         seen: The codes that came, by name of the output plane.
         full: Print everything, however long.
     """
-    raise TypeError(f"no explanation of {type(vectors).__name__}")
+    lines = []
+    for plane in vectors.planes():
+        digits = -(-plane.code_bits // 4)
+        codes = plane.codes[item].tolist()
+        if plane.direction == "input":
+            lines.append(f"{plane.name}: {_in_hex(codes, digits)}")
+        else:
+            lines += [f"{plane.name}: {_in_hex(seen[plane.name], digits)}", f"  expected {_in_hex(codes, digits)}"]
+    return lines
+
+
+def _in_hex(codes: Sequence[int], digits: int) -> str:
+    return " ".join(f"{code:0{digits}x}" for code in codes)
 
 
 @explain_vector.register

@@ -183,14 +183,9 @@ class _Loader:
             for pin in optional:
                 pins[f"{key}_{pin}"] = side.text(pin, "", expected=f"the name of the {pin} port")
             side.finish()
-        latency: int | Parameter | None = None
-        if protocol != "combinational" and "latency" in table:
-            given = self._parameter(table, "latency", configurations)
-            for configuration in configurations:
-                value = given.value(configuration) if isinstance(given, Parameter) else given
-                if not isinstance(value, int) or value < 0:
-                    raise table.error("latency", f"is {show(value)} for {configuration.name}; expected cycles")
-            latency = given if isinstance(given, Parameter) else int(given)
+        latency = None
+        if protocol != "combinational":
+            latency = self._promise(table, "latency", "cycles", configurations)
         if protocol == "fixed_latency" and latency is None:
             table.value("latency", expected="the cycles from the last beat of an item to its result")
         more: dict[str, Any] = {}
@@ -203,11 +198,25 @@ class _Loader:
             more["interval"] = table.integer("interval", 1, low=1)
         if protocol in ("valid_ready", "axi4_stream"):
             more["full_rate"] = table.flag("full_rate", True)
+            more["capacity"] = self._promise(table, "capacity", "beats", configurations)
         if protocol != "combinational":
             more["timeout"] = table.integer("timeout", 1000, low=1)
         handshake = Handshake(protocol=protocol, latency=latency, **pins, **more)
         table.finish()
         return handshake
+
+    def _promise(
+        self, table: Table, key: str, expected: str, configurations: list[Configuration]
+    ) -> int | Parameter | None:
+        """Return a number, 0 or more, that may depend on the configuration; None if it is not given."""
+        if key not in table:
+            return None
+        given = self._parameter(table, key, configurations)
+        for configuration in configurations:
+            value = given.value(configuration) if isinstance(given, Parameter) else given
+            if not isinstance(value, int) or value < 0:
+                raise table.error(key, f"is {show(value)} for {configuration.name}; expected {expected}")
+        return given if isinstance(given, Parameter) else int(given)
 
     def _ports(self, table: Table) -> dict[str, Port]:
         roles, ports = self._operation.roles, {}

@@ -156,7 +156,7 @@ def _handshake(protocol: Protocol) -> Schema:
     if protocol in ("valid", "fixed_latency"):
         keys["interval"] = _integer(1, 1 << 20)
     if protocol in ("valid_ready", "axi4_stream"):
-        keys["full_rate"] = {"type": "boolean"}
+        keys |= {"full_rate": {"type": "boolean"}, "capacity": keys["latency"]}
     if protocol == "byte_serial":
         keys |= {"bits": _integer(1, 1024), "order": {"enum": [*get_args(Order)]}}
     return _object(keys, needed)

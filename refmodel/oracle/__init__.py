@@ -16,6 +16,7 @@ idea a module:
 * `fixed`    numbers as integers in one tiny unit, and every rounding a rule can name
 * `rules`, `groups`
              dot products under any `AccumulationRule`, by the steps of its description
+* `packing`  where the bits of a block are in memory, a layout after the other (A-24 to A-26)
 * `machines` the dot products of real machines, as their sources tell them; knows no rule, only names
 
 Codes and Float32 results are plain ``int``; nothing here knows the name of any format.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from refmodel import oracle
 from refmodel.blocks import Blocks, dequantize
 from refmodel.errors import DefinitionError, unknown_name
-from refmodel.formats import BFLOAT16, FLOAT32, BlockFormat
-from refmodel.options import QuantizeOptions
+from refmodel.formats import BlockFormat
+from refmodel.options import DequantizeOverflow, QuantizeOptions
 from refmodel.oracle.ratio_scales import NO_TENSOR_SCALE, given_tensor_scale
 from refmodel.quantization import quantize
 from refmodel.vectors.codes import scale_stimulus
@@ -29,13 +29,12 @@ from refmodel.vectors.numbers import (
     as_numbers,
 )
 from refmodel.vectors.pairs import TensorPair
-from refmodel.vectors.vectorset import Plane, StimulusClassRange, VectorSet
-
-_ORACLE_FORMATS = {"fp32": FLOAT32, "bf16": BFLOAT16}
+from refmodel.vectors.singles import SOURCES
+from refmodel.vectors.vectorset import Plane, RowSet, StimulusClassRange, parts_of
 
 
 @dataclass(frozen=True, eq=False)
-class QuantizeVectors(VectorSet):
+class QuantizeVectors(RowSet):
     """Numbers, and the blocks that they become.
 
     Attributes:
@@ -46,10 +45,11 @@ class QuantizeVectors(VectorSet):
         input_format: Format of the numbers.
         options: The choices of the conversion.
         classes: The stimulus classes, in order, covering all blocks.
-        call: What made the set, as JSON values: seed, count, inputs.
+        call: What made the set, as JSON values: seed, count, inputs, shard.
     """
 
     operation: ClassVar[str] = "quantize"
+    arrays: ClassVar[tuple[str, ...]] = ("values", "elements", "scales")
 
     values: NDArray[Any]
     elements: NDArray[np.uint8]
@@ -59,11 +59,6 @@ class QuantizeVectors(VectorSet):
     options: QuantizeOptions
     classes: tuple[StimulusClassRange, ...]
     call: dict[str, object]
-
-    @property
-    def vectors(self) -> int:
-        """Number of blocks."""
-        return len(self.scales)
 
     def planes(self) -> tuple[Plane, ...]:
         """Return values, elements and scale."""
@@ -81,14 +76,6 @@ class QuantizeVectors(VectorSet):
             "options": asdict(self.options),
         }
 
-    def counts(self) -> dict[str, int]:
-        """Return the number of blocks."""
-        return {"blocks": self.vectors}
-
-    def rows_of(self, i: int) -> slice:
-        """Return the row of block *i*."""
-        return slice(i, i + 1)
-
     def by_model(self) -> dict[str, NDArray[Any]]:
         """Return the blocks computed again."""
         blocks = quantize_results(self.values, self.format, self.input_format, self.options)
@@ -97,7 +84,7 @@ class QuantizeVectors(VectorSet):
     def by_oracle(self, i: int) -> dict[str, list[int]]:
         """Return block *i* by the oracle."""
         shared = NO_TENSOR_SCALE if self.format.tensor_scale is None else given_tensor_scale(Fraction(1))
-        source = _ORACLE_FORMATS[self.input_format]
+        source = SOURCES[self.input_format]
         block = oracle.convert_block(self.format, source, self.values[i].tolist(), self.options, tensor_scale=shared)
         return {"elements": list(block.codes), "scale": [block.scale]}
 
@@ -107,6 +94,11 @@ class QuantizeVectors(VectorSet):
         return 1_000
 
     @property
+    def number_formats(self) -> tuple[str, ...]:
+        """Names of the element and the scale format."""
+        return parts_of(self.format)
+
+    @property
     def title(self) -> str:
         """Formats and the options that matter most."""
         options = f"{self.options.scale_rule}, {self.options.overflow}"
@@ -114,7 +106,7 @@ class QuantizeVectors(VectorSet):
 
 
 @dataclass(frozen=True, eq=False)
-class DequantizeVectors(VectorSet):
+class DequantizeVectors(RowSet):
     """Blocks, and the numbers that they stand for.
 
     Attributes:
@@ -123,10 +115,11 @@ class DequantizeVectors(VectorSet):
         values: uint32 [N, block size], Float32 bits.
         format: The block format; one with a tensor scale has the scale 1.
         classes: The stimulus classes, in order, covering all blocks.
-        call: What made the set, as JSON values: seed, count, inputs.
+        call: What made the set, as JSON values: seed, count, inputs, shard.
     """
 
     operation: ClassVar[str] = "dequantize"
+    arrays: ClassVar[tuple[str, ...]] = ("elements", "scales", "values")
 
     elements: NDArray[np.uint8]
     scales: NDArray[np.uint8]
@@ -134,11 +127,6 @@ class DequantizeVectors(VectorSet):
     format: BlockFormat
     classes: tuple[StimulusClassRange, ...]
     call: dict[str, object]
-
-    @property
-    def vectors(self) -> int:
-        """Number of blocks."""
-        return len(self.scales)
 
     def planes(self) -> tuple[Plane, ...]:
         """Return elements, scale and values."""
@@ -151,14 +139,6 @@ class DequantizeVectors(VectorSet):
     def parameters(self) -> dict[str, object]:
         """Return the format."""
         return {"block_format": self.format.name}
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of blocks."""
-        return {"blocks": self.vectors}
-
-    def rows_of(self, i: int) -> slice:
-        """Return the row of block *i*."""
-        return slice(i, i + 1)
 
     def by_model(self) -> dict[str, NDArray[Any]]:
         """Return the numbers computed again."""
@@ -173,6 +153,11 @@ class DequantizeVectors(VectorSet):
     def oracle_vectors(self) -> int:
         """How many blocks the oracle judges in about a second."""
         return 2_000
+
+    @property
+    def number_formats(self) -> tuple[str, ...]:
+        """Names of the element and the scale format."""
+        return parts_of(self.format)
 
     @property
     def title(self) -> str:
@@ -237,7 +222,7 @@ def make_quantize_vectors(
         input_format=input_format,
         options=options,
         classes=tuple(classes),
-        call={"seed": seed, "count": count, "inputs": [pair.describe() for pair in tensors]},
+        call={"seed": seed, "count": count, "inputs": [pair.describe() for pair in tensors], "shard": [0, 1]},
     )
 
 
@@ -312,10 +297,10 @@ def make_dequantize_vectors(
         values=dequantize_results(Blocks(fmt, elements, scales)),
         format=fmt,
         classes=tuple(classes),
-        call={"seed": seed, "count": count, "inputs": []},
+        call={"seed": seed, "count": count, "inputs": [], "shard": [0, 1]},
     )
 
 
-def dequantize_results(blocks: Blocks) -> NDArray[np.uint32]:
+def dequantize_results(blocks: Blocks, overflow: DequantizeOverflow = "infinity") -> NDArray[np.uint32]:
     """Return the Float32 bits [N, block size] of the values of blocks [N]."""
-    return dequantize(blocks).view(np.uint32).reshape(blocks.codes.shape)
+    return dequantize(blocks, overflow=overflow).view(np.uint32).reshape(blocks.codes.shape)

@@ -27,7 +27,7 @@ from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.stimulus import Request, Stimulus, join
 from refmodel.vectors.suite import FILLER, SCALES, plan
 from refmodel.vectors.target import result_codes, result_width, target_of
-from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet
+from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet, parts_of
 
 __all__ = ["MAX_COUNT", "DotVectors", "StimulusClassRange", "dot_results", "get_vector_format", "make_dot_vectors"]
 
@@ -154,6 +154,11 @@ class DotVectors(VectorSet):
     def _is_fast(self) -> bool:
         named = self.rule.name in _FAST_RULES and self.rule == get_rule(self.rule.name)
         return named and self.scaled and self.a.format.scale == E8M0
+
+    @property
+    def number_formats(self) -> tuple[str, ...]:
+        """Names of the element and scale formats."""
+        return (*parts_of(self.a.format), *parts_of(self.b.format))
 
     @property
     def title(self) -> str:

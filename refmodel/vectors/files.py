@@ -8,6 +8,7 @@ A directory is complete or absent: it is written under another name and renamed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -24,10 +25,14 @@ from numpy.typing import NDArray
 from refmodel.blocks import Blocks
 from refmodel.errors import DefinitionError, FileError, MxError, unknown_name
 from refmodel.formats import BlockFormat
+from refmodel.vectors.acceptable import ACCEPTABLE, acceptable_lines
 from refmodel.vectors.conversions import DequantizeVectors, QuantizeVectors
 from refmodel.vectors.dotset import DotVectors, unscaled_blocks
-from refmodel.vectors.forms import FORMS, Contents, read_bytes
-from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Manifest, describe_plane, parse_manifest
+from refmodel.vectors.flags import describe_flags
+from refmodel.vectors.forms import FORMS, Contents, LineFile, read_bytes
+from refmodel.vectors.manifest import FORMAT, MANIFEST, VERSION, Acceptable, Manifest, describe_plane, parse_manifest
+from refmodel.vectors.packings import PackVectors, UnpackVectors
+from refmodel.vectors.singles import DecodeVectors, EncodeVectors
 from refmodel.vectors.tiles import TileVectors
 from refmodel.vectors.vectorset import PlaneShape, StimulusClassRange, VectorSet
 
@@ -36,7 +41,10 @@ HEX = "hex"
 
 
 def write_vectors(
-    vectors: VectorSet | Iterable[VectorSet], directory: str | os.PathLike[str], forms: Sequence[str] = (HEX,)
+    vectors: VectorSet | Iterable[VectorSet],
+    directory: str | os.PathLike[str],
+    forms: Sequence[str] = (HEX,),
+    undeclared: Sequence[str] = (),
 ) -> Path:
     """Write a vector directory and return its path.
 
@@ -46,8 +54,10 @@ def write_vectors(
         vectors: A set, or its parts one after the other, each of which is forgotten once it is written.
         directory: Where.
         forms: In which forms, of `FORMS`.
+        undeclared: Choices that a design leaves open, see `refmodel.vectors.acceptable`.
 
     Raises:
+        DefinitionError: If such a choice decides no result of the set.
         FileError: As `check_destination`.
         UnknownNameError: If there is no such form.
         OSError: If the system refuses; nothing is left behind then.
@@ -59,7 +69,7 @@ def write_vectors(
     temporary, old = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("new", "old"))
     temporary.mkdir()
     try:
-        _write_files([vectors] if isinstance(vectors, VectorSet) else vectors, temporary, forms)
+        _write_files([vectors] if isinstance(vectors, VectorSet) else vectors, temporary, forms, undeclared)
         if target.exists():
             target.rename(old)
         temporary.rename(target)
@@ -126,6 +136,8 @@ def read_vectors(directory: str | os.PathLike[str]) -> VectorSet:
         form: FORMS[form].read(Contents(path, form, manifest.shapes, digests))
         for form, digests in manifest.forms.items()
     }
+    if manifest.acceptable is not None:
+        _check_acceptable(path, manifest.acceptable)
     (form, codes), *others = found.items()
     for other, same in others:
         for plane, wanted in codes.items():
@@ -222,15 +234,58 @@ def _dequantize_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray
     )
 
 
+def _decode_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> DecodeVectors:
+    return DecodeVectors(
+        codes=codes["code"][:, 0],
+        values=codes["value"][:, 0],
+        format=manifest.parameters["number_format"],
+        classes=manifest.classes,
+        call=manifest.call,
+    )
+
+
+def _encode_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> EncodeVectors:
+    return EncodeVectors(
+        values=codes["value"][:, 0],
+        codes=codes["code"][:, 0],
+        format=manifest.parameters["number_format"],
+        input_format=manifest.parameters["input_format"],
+        options=manifest.parameters["options"],
+        classes=manifest.classes,
+        call=manifest.call,
+    )
+
+
+def _pack_vectors(path: Path, manifest: Manifest, codes: dict[str, NDArray[Any]]) -> PackVectors:
+    kind = PackVectors if manifest.operation == "pack" else UnpackVectors
+    elements = codes["elements"]
+    return kind(
+        elements=elements,
+        scales=codes["scale"][:, 0] if "scale" in codes else np.zeros(len(elements), np.uint8),
+        packed=codes["packed"],
+        format=manifest.parameters["block_format"],
+        layout=manifest.parameters["layout"],
+        scale_position=manifest.parameters["scale_position"],
+        classes=manifest.classes,
+        call=manifest.call,
+    )
+
+
 _READERS: dict[str, Callable[[Path, Manifest, dict[str, NDArray[Any]]], VectorSet]] = {
     "dot": _dot_vectors,
     "matmul_tile": _tile_vectors,
     "quantize": _quantize_vectors,
     "dequantize": _dequantize_vectors,
+    "decode": _decode_vectors,
+    "encode": _encode_vectors,
+    "pack": _pack_vectors,
+    "unpack": _pack_vectors,
 }
 
 
-def _write_files(parts: Iterable[VectorSet], directory: Path, forms: Sequence[str]) -> None:
+def _write_files(
+    parts: Iterable[VectorSet], directory: Path, forms: Sequence[str], undeclared: Sequence[str]
+) -> None:
     """Write all files; the classes of parts, and how many of what they have, are added up."""
     first: VectorSet | None = None
     shapes: dict[str, PlaneShape] = {}
@@ -240,12 +295,18 @@ def _write_files(parts: Iterable[VectorSet], directory: Path, forms: Sequence[st
         writers = {form: FORMS[form].writer(directory) for form in forms}
         for writer in writers.values():
             stack.callback(writer.close)
+        alternatives = None
+        if undeclared:
+            alternatives = LineFile(directory / ACCEPTABLE)
+            stack.callback(alternatives.close)
         for part in parts:
             first = first or part
             for plane in part.planes():
                 rows = shapes[plane.name].rows if plane.name in shapes else 0
                 shapes[plane.name] = replace(plane.shape, rows=rows + plane.shape.rows)
             made = sum(each.count for each in classes)
+            if alternatives is not None:
+                alternatives.write(acceptable_lines(part, undeclared, made))
             for each in part.classes:
                 if classes and classes[-1].name == each.name:
                     classes[-1] = replace(classes[-1], count=classes[-1].count + each.count)
@@ -255,7 +316,12 @@ def _write_files(parts: Iterable[VectorSet], directory: Path, forms: Sequence[st
             for writer in writers.values():
                 writer.append(part)
         digests = {form: writer.finish() for form, writer in writers.items()}
+        acceptable: dict[str, object] = {}
+        if alternatives is not None:
+            several, digest = alternatives.lines, alternatives.finish()
+            acceptable["acceptable"] = {"undeclared": [*undeclared], "vectors": several, "sha256": digest}
     assert first is not None, "a set has a part"
+    flags, described = describe_flags(first, [each.name for each in classes])
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -263,7 +329,9 @@ def _write_files(parts: Iterable[VectorSet], directory: Path, forms: Sequence[st
         **first.parameters(),
         "call": first.call,
         **counts,
-        "classes": [asdict(each) for each in classes],
+        "flags": described,
+        "classes": [{**asdict(each), "flags": flags[each.name]} for each in classes],
+        **acceptable,
         "planes": {name: describe_plane(shape) for name, shape in shapes.items()},
         "forms": digests,
     }
@@ -273,6 +341,17 @@ def _write_files(parts: Iterable[VectorSet], directory: Path, forms: Sequence[st
 def _read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
     return parse_manifest(read_bytes(path), str(path))
+
+
+def _check_acceptable(directory: Path, acceptable: Acceptable) -> None:
+    path = directory / ACCEPTABLE
+    data = read_bytes(path)
+    lines = data.count(b"\n")
+    if lines != acceptable.vectors:
+        raise FileError(f"{path}: has {lines} lines; {MANIFEST} field acceptable.vectors says {acceptable.vectors}")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != acceptable.sha256:
+        raise FileError(f"{path}: SHA-256 is {digest}, but {MANIFEST} field acceptable.sha256 says {acceptable.sha256}")
 
 
 def _check_last(directory: Path, manifest: Manifest, last: NDArray[np.bool_]) -> None:

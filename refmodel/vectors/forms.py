@@ -19,7 +19,7 @@ import os
 import shutil
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -120,6 +120,31 @@ class _File:
 
     def close(self) -> None:
         self._stream.close()
+
+
+class LineFile:
+    """A new file of lines.
+
+    Attributes:
+        lines: How many there are so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file, self.lines = _File(path), 0
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Append lines, each with its newline."""
+        for line in lines:
+            self._file.write(line.encode("ascii"))
+            self.lines += 1
+
+    def finish(self) -> str:
+        """Complete the file and return its SHA-256."""
+        return self._file.finish()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 # A file a plane

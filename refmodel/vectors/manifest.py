@@ -9,17 +9,30 @@ from typing import Any
 
 from refmodel.accumulate import AccumulationRule, from_dict, get_rule
 from refmodel.errors import FileError, MxError
-from refmodel.formats import BlockFormat, ElementFormat
-from refmodel.options import QuantizeOptions
+from refmodel.formats import BlockFormat, ElementFormat, NumberFormat
+from refmodel.layouts import get_plan, list_layouts
+from refmodel.options import EncodeOptions, QuantizeOptions
+from refmodel.packing import SCALE_POSITIONS
 from refmodel.vectors.dotset import LANES_WITHOUT_SCALE, get_operand_format, get_vector_format
+from refmodel.vectors.flags import OUTCOMES
 from refmodel.vectors.forms import FORMS
 from refmodel.vectors.numbers import NUMBER_FORMATS
+from refmodel.vectors.singles import get_code_format
 from refmodel.vectors.target import result_width
 from refmodel.vectors.vectorset import Direction, PlaneShape, StimulusClassRange
 
 MANIFEST = "manifest.json"
 FORMAT = "mx-refmodel-vectors"
-VERSION = 3
+VERSION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptable:
+    """What `acceptable.jsonl` holds: choices left open, how many vectors have several results, and its SHA-256."""
+
+    undeclared: tuple[str, ...]
+    vectors: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,7 @@ class Manifest:
         classes: The stimulus classes.
         shapes: Planes by name.
         forms: For each form in which the planes are there, the SHA-256 of its files by name.
+        acceptable: What there is of acceptable results besides those of the planes, if choices are left open.
     """
 
     operation: str
@@ -43,11 +57,13 @@ class Manifest:
     classes: tuple[StimulusClassRange, ...]
     shapes: dict[str, PlaneShape]
     forms: dict[str, dict[str, str]]
+    acceptable: Acceptable | None = None
 
     @property
     def files(self) -> list[str]:
         """Names of all files beside the manifest."""
-        return [file for digests in self.forms.values() for file in digests]
+        files = [file for digests in self.forms.values() for file in digests]
+        return files if self.acceptable is None else [*files, "acceptable.jsonl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class _Operation:
     Attributes:
         parameters: Keys of its parameters, and what checks and translates each.
         counts: Keys of its counts, the number of vectors last.
-        call: Keys of its call besides seed, count and inputs; each is true or false.
+        call: Keys of its call besides seed, count, inputs and shard; each is true or false.
         shapes: Function of parameters, counts and call to the planes.
     """
 
@@ -81,8 +97,9 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         reader.need_equal(top, "", key, expected)
     name = reader.need(top, "", "operation", lambda value: value in list(_OPERATIONS), _one_of(_OPERATIONS))
     operation = _OPERATIONS[name]
-    keys = ("format", "version", "operation", *operation.parameters, "call", *operation.counts, "classes")
-    reader.need_keys(top, "", (*keys, "planes", "forms"))
+    keys = ("format", "version", "operation", *operation.parameters, "call", *operation.counts, "flags", "classes")
+    optional = ("acceptable",) if "acceptable" in top else ()
+    reader.need_keys(top, "", (*keys, *optional, "planes", "forms"))
     parameters = {key: read(reader, top, key) for key, read in operation.parameters.items()}
     counts = {key: reader.need(top, "", key, _is_positive, _POSITIVE) for key in operation.counts}
     rows, vectors = operation.counts[0], operation.counts[-1]
@@ -90,11 +107,14 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         raise reader.error(vectors, f"is {counts[vectors]}, more than {rows}, {counts[rows]}")
     call = reader.need(top, "", "call", _is_object, "an object")
     reader.check_call(call, operation.call)
-    classes = reader.read_classes(reader.need(top, "", "classes", _is_list, "a list"), counts[vectors], vectors)
+    reader.check_flags(reader.need(top, "", "flags", _is_object, "an object"))
+    listed = reader.need(top, "", "classes", _is_list, "a list")
+    classes = reader.read_classes(listed, list(top["flags"]), counts[vectors], vectors)
     shapes = operation.shapes(parameters, counts, call)
     reader.check_planes(reader.need(top, "", "planes", _is_object, "an object"), shapes)
     forms = reader.read_forms(reader.need(top, "", "forms", _is_object, "an object"), shapes)
-    return Manifest(name, parameters, call, counts, classes, shapes, forms)
+    acceptable = reader.read_acceptable(top, counts[vectors]) if optional else None
+    return Manifest(name, parameters, call, counts, classes, shapes, forms, acceptable)
 
 
 def describe_plane(shape: PlaneShape) -> dict[str, str | int]:
@@ -165,13 +185,33 @@ def _input_format(reader: _Reader, top: Mapping[str, Any], key: str) -> str:
     return name
 
 
-def _options(reader: _Reader, top: Mapping[str, Any], key: str) -> QuantizeOptions:
-    given = reader.need(top, "", key, _is_object, "an object")
-    reader.need_keys(given, f"{key}.", tuple(field.name for field in fields(QuantizeOptions)))
-    try:
-        return QuantizeOptions(**given)
-    except MxError as error:
-        raise reader.error(key, f"is wrong: {error}") from error
+def _options_of(kind: type[EncodeOptions]) -> Callable[[_Reader, Mapping[str, Any], str], EncodeOptions]:
+    def read(reader: _Reader, top: Mapping[str, Any], key: str) -> EncodeOptions:
+        given = reader.need(top, "", key, _is_object, "an object")
+        reader.need_keys(given, f"{key}.", tuple(field.name for field in fields(kind)))
+        try:
+            return kind(**given)
+        except MxError as error:
+            raise reader.error(key, f"is wrong: {error}") from error
+
+    return read
+
+
+def _number_format(reader: _Reader, top: Mapping[str, Any], key: str) -> NumberFormat:
+    fmt: NumberFormat = reader.named(top, key, get_code_format)
+    return fmt
+
+
+def _layout(reader: _Reader, top: Mapping[str, Any], key: str) -> str:
+    bits = reader.named(top, "block_format", get_vector_format).element.bits
+    layouts = list_layouts(bits)
+    name: str = reader.need(top, "", key, lambda value: value in list(layouts), _one_of(layouts))
+    return name
+
+
+def _scale_position(reader: _Reader, top: Mapping[str, Any], key: str) -> str:
+    name: str = reader.need(top, "", key, lambda value: value in list(SCALE_POSITIONS), _one_of(SCALE_POSITIONS))
+    return name
 
 
 def _quantize_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
@@ -194,6 +234,44 @@ def _block_shapes(fmt: BlockFormat, direction: Direction, blocks: int) -> dict[s
     }
 
 
+def _decode_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    rows = counts["codes"]
+    return {
+        "code": PlaneShape("input", 1, parameters["number_format"].bits, rows),
+        "value": PlaneShape("output", 1, 32, rows),
+    }
+
+
+def _encode_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    rows = counts["numbers"]
+    return {
+        "value": PlaneShape("input", 1, NUMBER_FORMATS[parameters["input_format"]].width, rows),
+        "code": PlaneShape("output", 1, parameters["number_format"].bits, rows),
+    }
+
+
+def _pack_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    return _with_packed(parameters, counts, "input") | {"packed": _packed(parameters, counts, "output")}
+
+
+def _unpack_shapes(parameters: dict[str, Any], counts: dict[str, int], call: dict[str, Any]) -> dict[str, PlaneShape]:
+    return {"packed": _packed(parameters, counts, "input")} | _with_packed(parameters, counts, "output")
+
+
+def _with_packed(parameters: dict[str, Any], counts: dict[str, int], direction: Direction) -> dict[str, PlaneShape]:
+    shapes = _block_shapes(parameters["block_format"], direction, counts["blocks"])
+    if parameters["scale_position"] == "apart":
+        del shapes["scale"]
+    return shapes
+
+
+def _packed(parameters: dict[str, Any], counts: dict[str, int], direction: Direction) -> PlaneShape:
+    fmt: BlockFormat = parameters["block_format"]
+    plan = get_plan(parameters["layout"], fmt.element.bits)
+    beside = 0 if parameters["scale_position"] == "apart" else 1
+    return PlaneShape(direction, fmt.block_size // plan.unit * plan.unit_bytes + beside, 8, counts["blocks"])
+
+
 def _is_positive(value: Any) -> bool:
     return type(value) is int and value >= 1
 
@@ -212,6 +290,10 @@ def _is_object(value: Any) -> bool:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def _is_shape(value: Any) -> bool:
@@ -306,14 +388,12 @@ class _Reader:
             raise self.error(key, f"is wrong: {error}") from error
 
     def check_call(self, call: dict[str, Any], switches: tuple[str, ...]) -> None:
-        sharded = ("shard",) if "multi_block" in switches else ()
-        self.need_keys(call, "call.", ("seed", "count", *switches, "inputs", *sharded))
+        self.need_keys(call, "call.", ("seed", "count", *switches, "inputs", "shard"))
         self.need(call, "call.", "seed", _is_natural, "a non-negative integer")
         self.need(call, "call.", "count", _is_positive, _POSITIVE)
         for switch in switches:
             self.need(call, "call.", switch, lambda value: isinstance(value, bool), "true or false")
-        if sharded:
-            self.need(call, "call.", "shard", _is_shard, "two integers: number of the shard, from 0, and of how many")
+        self.need(call, "call.", "shard", _is_shard, "two integers: number of the shard, from 0, and of how many")
         inputs = self.need(call, "call.", "inputs", _is_list, "a list")
         for number, each in enumerate(inputs):
             prefix = f"call.inputs[{number}]."
@@ -326,22 +406,50 @@ class _Reader:
                 self.need(tensor, f"{prefix}{side}.", "shape", _is_shape, "two positive integers")
                 self.need(tensor, f"{prefix}{side}.", "sha256", _is_sha256, _SHA256)
 
-    def read_classes(self, classes: list[Any], vectors: int, what: str) -> tuple[StimulusClassRange, ...]:
+    def check_flags(self, flags: dict[str, Any]) -> None:
+        for name, flag in flags.items():
+            prefix = f"flags.{name}."
+            self.an_object(flag, prefix)
+            declared = ("declared",) if "declared" in flag else ()
+            self.need_keys(flag, prefix, ("why", "outcome", "clauses", *declared))
+            self.need(flag, prefix, "why", _is_text, "text")
+            self.need(flag, prefix, "outcome", lambda value: value in OUTCOMES, _one_of(OUTCOMES))
+            self.need(flag, prefix, "clauses", _are_texts, "a list of ids")
+            if declared:
+                self.need(flag, prefix, "declared", _is_object, "an object")
+
+    def read_classes(
+        self, classes: list[Any], flags: list[str], vectors: int, what: str
+    ) -> tuple[StimulusClassRange, ...]:
         ranges: list[StimulusClassRange] = []
         first = 0
         for number, each in enumerate(classes):
             prefix = f"classes[{number}]."
-            self.need_keys(self.an_object(each, prefix), prefix, StimulusClassRange.__slots__)
+            self.need_keys(self.an_object(each, prefix), prefix, (*StimulusClassRange.__slots__, "flags"))
             self.need(each, prefix, "name", _is_text, "text")
             self.need(each, prefix, "description", _is_text, "text")
             self.need_equal(each, prefix, "first", first)
             first += self.need(each, prefix, "count", _is_natural, "a non-negative integer")
             if each["name"] in (known.name for known in ranges):
                 raise self.error(f"{prefix}name", f"is {each['name']!r}, like that of a class before")
-            ranges.append(StimulusClassRange(**each))
+            for flag in self.need(each, prefix, "flags", _are_texts, "a list of names"):
+                if flag not in flags:
+                    raise self.error(f"{prefix}flags", f"has {_show(flag)}, which field flags does not explain")
+            ranges.append(StimulusClassRange(**{key: each[key] for key in StimulusClassRange.__slots__}))
         if first != vectors:
             raise self.error("classes", f"cover {first} {what}; field {what} says {vectors}")
         return tuple(ranges)
+
+    def read_acceptable(self, top: dict[str, Any], vectors: int) -> Acceptable:
+        given = self.need(top, "", "acceptable", _is_object, "an object")
+        prefix = "acceptable."
+        self.need_keys(given, prefix, Acceptable.__slots__)
+        undeclared = self.need(given, prefix, "undeclared", _are_texts, "a list of names")
+        count = self.need(given, prefix, "vectors", _is_natural, "a non-negative integer")
+        if count > vectors:
+            raise self.error(f"{prefix}vectors", f"is {count}, more than there are, {vectors}")
+        digest = self.need(given, prefix, "sha256", _is_sha256, _SHA256)
+        return Acceptable(tuple(undeclared), count, digest)
 
     def check_planes(self, planes: dict[str, Any], shapes: dict[str, PlaneShape]) -> None:
         self.need_keys(planes, "planes.", tuple(shapes))
@@ -393,7 +501,11 @@ _OPERATIONS = {
         shapes=_tile_shapes,
     ),
     "quantize": _Operation(
-        parameters={"block_format": _block_format, "input_format": _input_format, "options": _options},
+        parameters={
+            "block_format": _block_format,
+            "input_format": _input_format,
+            "options": _options_of(QuantizeOptions),
+        },
         counts=("blocks",),
         call=(),
         shapes=_quantize_shapes,
@@ -404,6 +516,30 @@ _OPERATIONS = {
         call=(),
         shapes=_dequantize_shapes,
     ),
+    "decode": _Operation(
+        parameters={"number_format": _number_format},
+        counts=("codes",),
+        call=(),
+        shapes=_decode_shapes,
+    ),
+    "encode": _Operation(
+        parameters={
+            "number_format": _number_format,
+            "input_format": _input_format,
+            "options": _options_of(EncodeOptions),
+        },
+        counts=("numbers",),
+        call=(),
+        shapes=_encode_shapes,
+    ),
+} | {
+    name: _Operation(
+        parameters={"block_format": _block_format, "layout": _layout, "scale_position": _scale_position},
+        counts=("blocks",),
+        call=(),
+        shapes=shapes,
+    )
+    for name, shapes in (("pack", _pack_shapes), ("unpack", _unpack_shapes))
 }
 
 

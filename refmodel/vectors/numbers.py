@@ -318,6 +318,52 @@ def ties(request: NumberRequest) -> Bits:
     return blocks
 
 
+def sticky(request: NumberRequest) -> Bits:
+    """Ties that would go down, and with one bit set far below: every bit of the input, in every lane, in every
+    binade of the elements; at 1.0 and, where numbers are subnormal there, at the smallest scales."""
+    values, numbers = request.element_values, request.numbers
+    candidates = [0, *(1 << k for k in range(1, request.format.element.bits)), len(values) - 2]
+    even = np.unique([code for code in candidates if code % 2 == 0 and code + 1 < len(values)])
+    middle = (values[even] + values[even + 1]) / 2
+    one = one_code(request.format.scale)
+    low = range(2 - int(np.floor(np.log2(middle[0])))) if request.format.scale.is_power_of_two else range(0)
+    parts = []
+    for code in (one, *low):
+        scale = request.scale_values([code])[0]
+        exact = numbers.nearest(middle * scale).tolist()
+        least = 1 << numbers.fraction_bits
+        ties = exact if code == one else [tie for tie in exact if tie < least]
+        # A normal number has a bit above its fraction.
+        below = [_trailing_zeros(tie if tie < least else tie | least) for tie in ties]
+        probes = ties + [tie | 1 << k for tie, zeros in zip(ties, below, strict=True) for k in range(zeros)]
+        if probes:
+            parts.append(_in_every_lane(request, probes, int(numbers.nearest(values[-1:] * scale)[0])))
+    return request.choose(np.concatenate(parts), 0)
+
+
+def distances(request: NumberRequest) -> Bits:
+    """The largest power of two, and in every lane each power of two below it, down to the least."""
+    exponents = np.arange(127, -150, -1)
+    powers = np.unique(request.numbers.nearest(np.ldexp(1.0, exponents)))
+    return request.choose(_in_every_lane(request, powers.tolist(), int(powers[-1])), 0)
+
+
+def _in_every_lane(request: NumberRequest, probes: Sequence[int], anchor: int) -> Bits:
+    """Return blocks of *probes* [n, lanes] in which each is once in every lane at least, signs at random, beside
+    an *anchor* whose lane rotates."""
+    n, lanes = len(probes), request.lanes
+    block = np.arange(n + -(-n // (lanes - 1)) + 1)[:, None]
+    lane = np.arange(lanes)
+    place = block - (block + lanes - 1 - lane) // lanes + lane  # blocks before this one that leave the lane to a probe
+    blocks = np.array(probes, np.uint32)[place % n]
+    blocks[block[:, 0], block[:, 0] % lanes] = anchor
+    return blocks | request.signs(blocks.shape)
+
+
+def _trailing_zeros(number: int) -> int:
+    return (number & -number).bit_length() - 1
+
+
 def spread(request: NumberRequest) -> Bits:
     """Numbers of lognormal spread, narrow and wide, near 1 and anywhere in the range."""
     return request.numbers.nearest(wide_spread(max(request.count, 8), request.lanes, request.draws))
@@ -378,15 +424,17 @@ class NumberClass:
 TENSOR = "tensor"
 
 NUMBER_CLASSES: tuple[NumberClass, ...] = (
-    NumberClass("breakpoints", breakpoints, 20),
-    NumberClass("maximum", maximum, 20),
+    NumberClass("breakpoints", breakpoints, 16),
+    NumberClass("maximum", maximum, 16),
     NumberClass("scale_ends", scale_ends, 6),
     NumberClass("subnormals", subnormals, 4),
     NumberClass("zeros", zeros, 4),
     NumberClass("specials", specials, 8),
-    NumberClass("ties", ties, 8),
-    NumberClass("spread", spread, 8),
-    NumberClass(TENSOR, tensor, 12),
+    NumberClass("ties", ties, 6),
+    NumberClass("sticky", sticky, 15),
+    NumberClass("distances", distances, 3),
+    NumberClass("spread", spread, 5),
+    NumberClass(TENSOR, tensor, 7),
     NumberClass("random", random, 10),
 )
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks
-from refmodel.vectors.conversions import DequantizeVectors, QuantizeVectors
 from refmodel.vectors.dotset import DotVectors
 from refmodel.vectors.tiles import TileVectors
-from refmodel.vectors.vectorset import StimulusClassRange, VectorSet, rows_of_runs
+from refmodel.vectors.vectorset import RowSet, StimulusClassRange, VectorSet, rows_of_runs
 
 _Set = TypeVar("_Set", bound=VectorSet)
 
@@ -29,17 +28,9 @@ def select_vectors(vectors: _Set, chosen: NDArray[np.int64]) -> _Set:
         c = None if vectors.c is None else vectors.c[chosen]
         last, results = vectors.last[rows], vectors.results[chosen]
         return cast(_Set, replace(vectors, a=a, b=b, last=last, results=results, c=c, classes=classes))
-    assert isinstance(vectors, QuantizeVectors | DequantizeVectors), "there are no other sets"
-    return cast(
-        _Set,
-        replace(
-            vectors,
-            values=vectors.values[chosen],
-            elements=vectors.elements[chosen],
-            scales=vectors.scales[chosen],
-            classes=classes,
-        ),
-    )
+    assert isinstance(vectors, RowSet), "there are no other sets"
+    rows_of_arrays = {name: getattr(vectors, name)[chosen] for name in vectors.arrays}
+    return cast(_Set, replace(cast("Any", vectors), **rows_of_arrays, classes=classes))
 
 
 def _classes(vectors: VectorSet, chosen: NDArray[np.int64]) -> tuple[StimulusClassRange, ...]:

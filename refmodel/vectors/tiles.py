@@ -17,7 +17,7 @@ from refmodel.formats import BlockFormat, ElementFormat
 from refmodel.vectors.dotset import DotVectors, dot_results, make_dot_vectors, oracle_result, rule_value
 from refmodel.vectors.pairs import TensorPair
 from refmodel.vectors.target import result_width
-from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet
+from refmodel.vectors.vectorset import MAX_COUNT, Plane, StimulusClassRange, VectorSet, parts_of
 
 MAX_EXTENT = 256
 """Largest number of rows, and of columns, of a tile."""
@@ -132,6 +132,11 @@ class TileVectors(VectorSet):
         return max(1, 4_000 * self.vectors // (len(self.last) * self.rows * self.columns))
 
     @property
+    def number_formats(self) -> tuple[str, ...]:
+        """Names of the element and scale formats."""
+        return (*parts_of(self.a.format), *parts_of(self.b.format))
+
+    @property
     def title(self) -> str:
         """Formats, extents and rule, for one line."""
         names = self.parameters()
@@ -206,7 +211,13 @@ def make_tile_vectors(
         results=tile_results(a, b, last, dots.rule, c, dots.scaled),
         rule=dots.rule,
         classes=classes,
-        call={"seed": seed, "count": count, "initial_values": initial_values, "inputs": dots.call["inputs"]},
+        call={
+            "seed": seed,
+            "count": count,
+            "initial_values": initial_values,
+            "inputs": dots.call["inputs"],
+            "shard": [0, 1],
+        },
         c=c,
         scaled=dots.scaled,
     )

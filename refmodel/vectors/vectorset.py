@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from refmodel.formats import BlockFormat
+
 Direction: TypeAlias = Literal["input", "output"]
 
 MAX_COUNT = 10_000_000
@@ -86,7 +88,7 @@ def pack_words(codes: NDArray[Any], code_bits: int) -> NDArray[np.uint8]:
         return np.ascontiguousarray(codes, f"<u{code_bits // 8}").view(np.uint8).reshape(len(codes), -1)
     assert code_bits < 8, "wider codes are of whole bytes"
     small = codes.astype(np.uint8, copy=False)
-    if code_bits == 4:
+    if code_bits == 4 and small.shape[1] % 2 == 0:
         return small[:, 0::2] | small[:, 1::2] << np.uint8(4)
     if code_bits == 6 and small.shape[1] % 4 == 0:
         c0, c1, c2, c3 = (small[:, i::4] for i in range(4))
@@ -184,9 +186,44 @@ class VectorSet(ABC):
 
     @property
     @abstractmethod
+    def number_formats(self) -> tuple[str, ...]:
+        """Names of the element and scale formats that the set is about."""
+
+    @property
+    @abstractmethod
     def title(self) -> str:
         """Formats and rule, for one line."""
 
     def class_of(self, i: int) -> StimulusClassRange:
         """Return the stimulus class that vector *i* belongs to."""
         return next(each for each in self.classes if i in each.dots)
+
+
+class RowSet(VectorSet):
+    """A set with a row of every plane for each vector.
+
+    Attributes:
+        arrays: Names of the attributes that have an item for each vector.
+        unit: What a vector is, for counts.
+    """
+
+    arrays: ClassVar[tuple[str, ...]]
+    unit: ClassVar[str] = "blocks"
+
+    @property
+    def vectors(self) -> int:
+        """Number of vectors."""
+        return len(getattr(self, self.arrays[0]))
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of vectors."""
+        return {self.unit: self.vectors}
+
+    def rows_of(self, i: int) -> slice:
+        """Return the row of vector *i*."""
+        return slice(i, i + 1)
+
+
+def parts_of(fmt: BlockFormat) -> tuple[str, ...]:
+    """Return the names of the element and the scale format of blocks."""
+    return fmt.element.name, fmt.scale.name
