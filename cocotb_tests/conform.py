@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from refmodel.vectors.levels import get_level
-
 from cocotb_tests import simulators, trial_tests
 from cocotb_tests.jobs import ROOT, Bench, Outcome
 from cocotb_tests.operations import FAMILIES
@@ -28,6 +26,7 @@ from refmodel.conformance.alternatives import alternatives
 from refmodel.conformance.check import Judgement
 from refmodel.conformance.report import Finding, Report, find, judge_clauses
 from refmodel.errors import DefinitionError
+from refmodel.vectors.levels import get_level
 from refmodel.vectors.pairs import load_pairs
 from refmodel.vectors.selection import select_vectors
 
@@ -118,9 +117,6 @@ class _Run:
         if outcome.mismatches and not wrong:
             failures.append(f"{len(outcome.mismatches)} results are wrong in other bits than those of the result")
             failures += outcome.reports[:1]
-        suggestion = self._suggestion(vectors, outcome)
-        if suggestion:
-            failures.append(suggestion)
         findings = [
             find(
                 self.configuration.name, judgement, vectors=len(part.items), numbers=part.items[compared],
@@ -128,6 +124,9 @@ class _Run:
             )
             for part, judgement, compared in judged
         ]  # fmt: skip
+        explained = findings and not any(each.unexplained or _contradicted(each) for each in findings)
+        if not explained and (suggestion := self._suggestion(vectors, outcome)):
+            failures.append(suggestion)
         finding = _joined(self, outcome, findings, failures, time.monotonic() - began)
         self.say(f"{self.configuration.name}: {'conforms' if finding.passed else 'does not conform'}")
         first = min((each.vector for each in finding.examples), default=None)
@@ -161,6 +160,11 @@ class _Run:
             path = Path(name) / "trace.json"
             self._simulate(vectors, vector=item, trace=path)
             return read_trace(path)
+
+
+def _contradicted(finding: Finding) -> int:
+    """Return how many right results the causes found do not go with."""
+    return sum(each.contradicted for each in finding.causes)
 
 
 def _of_the_stream(failures: Sequence[str]) -> list[str]:

@@ -39,7 +39,7 @@ def _alternatives(description: Description) -> Iterator[Alternative]:
     if "a_elements" in ports:
         yield Alternative("[ports] a_elements and b_elements, a_scale and b_scale exchanged", _exchanged(description))
     if handshake.protocol == "fixed_latency" and isinstance(handshake.latency, int):
-        for latency in range(max(0, handshake.latency - 4), handshake.latency + 5):
+        for latency in range(max(0, handshake.latency - 2), handshake.latency + 3):
             if latency != handshake.latency:
                 changed_handshake = replace(handshake, latency=latency)
                 yield Alternative(f"[handshake] latency = {latency}", replace(description, handshake=changed_handshake))
