@@ -24,7 +24,7 @@ CAUSES = {
     "nan_scale": "nan-scale-ignored",
     "ieee_e4m3": "e4m3-as-ieee",
     "bias_kept": "scale-bias-not-subtracted",
-    "int8_once": "scale-off-by-a-power-of-two",
+    "int8_once": "int8-grid-factor-missing-a",
     "sticky_cut": "sticky-lost-negative",
     "serial_flush": "subnormal-elements-flushed",
 }

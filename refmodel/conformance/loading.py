@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, get_args
 
-from refmodel.conformance.axes import read_configurations, read_rules
+from refmodel.conformance.axes import DescribedProfile, read_configurations, read_profile, read_rules
 from refmodel.conformance.configuration import Configuration
 from refmodel.conformance.consistency import check_description
 from refmodel.conformance.description import (
@@ -80,11 +80,12 @@ class _Loader:
         maps = top.table("maps", optional=True)
         self._maps = {key: self._entries(maps.table(key)) for key in maps.names()}
         handshake_table = top.table("handshake")
-        rules = read_rules(top.table("rules", optional=True))
+        profile = self._profile(top)
+        rules = profile.rules | read_rules(top.table("rules", optional=True))
         configurations = [
             each
             for table in top.tables("configurations")
-            for each in read_configurations(self._operation, table, rules)
+            for each in read_configurations(self._operation, table, rules, profile.options)
         ]
         handshake = self._handshake(handshake_table, configurations)
         clock = self._clock(top, handshake)
@@ -104,6 +105,16 @@ class _Loader:
         top.finish()
         check_description(description, top)
         return description
+
+    def _profile(self, top: Table) -> DescribedProfile:
+        if "profile" not in top:
+            return DescribedProfile()
+        name = top.text("profile", expected="the file of a profile, relative to this file")
+        table = read_toml(self._directory / name)
+        table.integer("version", low=VERSION, high=VERSION)
+        profile = read_profile(table)
+        table.finish()
+        return profile
 
     def _design(self, table: Table) -> Design:
         patterns = table.texts("sources", expected="a list of files or patterns, relative to this file")

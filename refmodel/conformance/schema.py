@@ -42,7 +42,7 @@ def dut_schema() -> Schema:
             {
                 "version": {"const": VERSION},
                 "name": {"type": "string", "pattern": r"^[\w.-]+$"},
-                "operation": {"enum": [*OPERATIONS]},
+                "operation": {"enum": [*OPERATIONS]}, "profile": _TEXT,
                 "design": _object(
                     {
                         "top": _TEXT, "sources": _list(_TEXT), "libraries": _list(_TEXT), "include_dirs": _list(_TEXT),
