@@ -1,4 +1,4 @@
-// E4M3 dot product, valid and ready, one place. Bug: before it is rounded, the sum in two's complement is cut to 25 bits.
+// E4M3 dot product, valid and ready, one place. Bug: the sum in two's complement is cut to one bit below the last.
 module sticky_cut #(
   parameter int Bug = 1
 ) (
@@ -16,7 +16,7 @@ module sticky_cut #(
   logic signed [63:0] sum;
   logic [63:0] magnitude;
   logic nan;
-  integer exponent, top, cut;
+  integer exponent, top, lowest, cut;
 
   always_comb begin
     sum = 64'sd0;
@@ -28,11 +28,13 @@ module sticky_cut #(
     magnitude = sum < 0 ? -sum : sum;
     top = 0;
     for (int i = 0; i < 64; i++) if (magnitude[i]) top = i;
-    cut = 0;
-    if (Bug != 0 && top > 24) cut = top - 24;
+    exponent = {24'd0, s_data[7:0]} + {24'd0, s_data[15:8]} - 254 - 18;
+    lowest = exponent + top < -126 ? -126 : exponent + top;
+    cut = lowest - 24 - exponent;
+    if (Bug == 0 || cut < 0) cut = 0;
     sum = sum >>> cut;
     magnitude = sum < 0 ? -sum : sum;
-    exponent = {24'd0, s_data[7:0]} + {24'd0, s_data[15:8]} - 254 - 18 + cut;
+    exponent = exponent + cut;
   end
 
   assign s_ready = !m_valid || m_ready;
