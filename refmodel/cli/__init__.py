@@ -22,6 +22,8 @@ from refmodel.cli import (
     identify,
     profiles,
     quantize,
+    readers,
+    soak,
     vectors,
 )
 from refmodel.cli.common import USAGE_ERROR, Parser, one_line
@@ -42,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     code: int | None = None
     try:
         try:
-            arguments = _parser().parse_args(explain.escape_numbers(sys.argv[1:] if argv is None else argv))
+            given = vectors.one_word(sys.argv[1:] if argv is None else argv)
+            arguments = _parser().parse_args(explain.escape_numbers(given))
             code = arguments.run(arguments)
         finally:
             sys.stdout.flush()
@@ -74,7 +77,8 @@ def _parser() -> Parser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
-        encode, quantize, dot, identify, explain, formats, profiles, vectors, check, conform, digests, clauses,
+        encode, quantize, dot, identify, explain, formats, profiles, vectors, readers, soak, check, conform,
+        digests, clauses,
     ):  # fmt: skip
         module.add(commands)
     return parser
