@@ -140,6 +140,17 @@ class Operands:
             signed[-product] = [((a, minus_b), (minus_a, b)) for a, b, minus_a, minus_b in quads]
         return signed
 
+    def zero_factors(self, draws: Draws) -> tuple[int, int]:
+        """Return codes of two elements, one a zero and the other any number, each of either sign."""
+        formats = (self.a_format.element, self.b_format.element)
+        codes = [0, 0]
+        side = draws.below(2)
+        codes[side] = draws.below(formats[side].max_code + 1)
+        a_code, b_code = (
+            negate_code(element, code) if draws.below(2) else code for code, element in zip(codes, formats, strict=True)
+        )
+        return a_code, b_code
+
     def normal_factors(self, product: int, draws: Draws) -> tuple[int, int]:
         """Return codes as `factors`, of two normal numbers if there are such."""
         a_least, b_least = (least_normal_code(fmt.element) for fmt in (self.a_format, self.b_format))
@@ -178,17 +189,19 @@ class Operands:
     def with_sum(self, placed: Placed, draws: Draws) -> BlockPair:
         """Return a block pair whose products sum to placed.total, lanes in random order.
 
-        Half of the block pairs have their free lanes filled with products that cancel in pairs, so that
-        the sum is not simply the largest product; the others with zeros.
+        A third of the block pairs have their free lanes filled with products that cancel in pairs, so that the sum
+        is not simply the largest product; a third with zeros times anything; the others with zeros.
 
         Raises:
             ValueError: If the lanes do not suffice; they do for totals as significand_bits describes.
         """
         pairs = self.pairs_for(placed.total, draws)
-        if draws.below(2):
-            while len(pairs) + 2 <= self.lanes:
-                product = self.products[draws.below(len(self.products))]
-                pairs += [self.factors(product, draws), self.factors(-product, draws)]
+        filling = draws.below(3)
+        while filling == 0 and len(pairs) + 2 <= self.lanes:
+            product = self.products[draws.below(len(self.products))]
+            pairs += [self.factors(product, draws), self.factors(-product, draws)]
+        while filling == 1 and len(pairs) < self.lanes:
+            pairs.append(self.zero_factors(draws))
         return self.block(pairs, placed.scale_sum, draws)
 
     def block(self, pairs: list[tuple[int, int]], scale_sum: int, draws: Draws) -> BlockPair:

@@ -217,8 +217,9 @@ def tiles_of(dots: DotVectors, rows: int, columns: int, count: int) -> TileVecto
     c = None
     if dots.c is not None:
         row, column = np.divmod(np.arange(rows * columns), columns)
-        # On the diagonal that of the dot product; elsewhere that of another one of the tile.
-        c = dots.c[chosen[:, np.where(row == column, row, (row + column) % side)]]
+        # On the diagonal that of the dot product; elsewhere those of tiles that follow, each another one.
+        source = (np.arange(len(chosen))[:, None] + (column - row) % side) % len(chosen)
+        c = dots.c[chosen[source, row]]
     return TileVectors(
         a=a,
         b=b,
