@@ -16,6 +16,31 @@ try:
 except ImportError as error:
     raise MissingPackageError("refmodel.torch needs PyTorch; run: pip install 'mx-refmodel[torch]'") from error
 
+from refmodel.torch.attention import MultiheadAttention
+from refmodel.torch.checkpoint import load, save
+from refmodel.torch.config import MXQuantConfig
+from refmodel.torch.conversion import convert, prepare
+from refmodel.torch.functional import scaled_dot_product_attention
+from refmodel.torch.layers import MXAttention, MXConv2d, MXEmbedding, MXLayer, MXLinear, MXMatmul
+from refmodel.torch.spec import MXSpec
 from refmodel.torch.tensors import MXTensor, from_mx, to_mx
 
-__all__ = ["MXTensor", "from_mx", "to_mx"]
+__all__ = [
+    "MXAttention",
+    "MXConv2d",
+    "MXEmbedding",
+    "MXLayer",
+    "MXLinear",
+    "MXMatmul",
+    "MXQuantConfig",
+    "MXSpec",
+    "MXTensor",
+    "MultiheadAttention",
+    "convert",
+    "from_mx",
+    "load",
+    "prepare",
+    "save",
+    "scaled_dot_product_attention",
+    "to_mx",
+]

@@ -180,10 +180,8 @@ def to_mx(
     random = None
     if options.rounding == "stochastic":
         random = torch.randint(0, 1 << options.random_bits, array.shape, generator=generator).numpy()
-    threads = torch.get_num_threads()
-    blocks = quantize(
-        array, format, axis, options, random=random, tensor_scale=tensor_scale, threads=threads
-    )
+    threads = _threads(array.size)
+    blocks = quantize(array, format, axis, options, random=random, tensor_scale=tensor_scale, threads=threads)
     return MXTensor(blocks, options)
 
 
@@ -199,7 +197,7 @@ def from_mx(mx: MXTensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """
     if dtype not in VALUE_DTYPES:
         raise DtypeError(f"dtype {dtype} is not one of {_listed(VALUE_DTYPES)}")
-    threads = torch.get_num_threads()
+    threads = _threads(mx.blocks.codes.size)
     if dtype is torch.bfloat16:
         # torch would go through Float32, which rounds the values of some formats a first time.
         values = dequantize(mx.blocks, np.float64, threads=threads)
@@ -226,6 +224,11 @@ def as_numpy(tensor: torch.Tensor) -> NDArray[Any]:
 def as_torch(array: NDArray[Any]) -> torch.Tensor:
     """Return an array as a tensor, memory shared unless it is read-only."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _threads(size: int) -> int:
+    """Return how many threads convert so many elements: for a few milliseconds of work one is the fastest."""
+    return torch.get_num_threads() if size > 1 << 20 else 1
 
 
 def _as_codes(
