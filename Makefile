@@ -11,7 +11,7 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate mutate-model docs silicon mmasim test exhaustive laws evidence \
-  check-evidence lint clean iverilog
+  check-evidence lint clean iverilog ghdl
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -124,7 +124,7 @@ mmasim: $(VENV)/.silicon  ## compare the model with the simulator mmasim, all it
 ## ONLY=TEXT              instructions or rules whose name holds this
 	@PATH=$(BIN):$$PATH $(BIN)/python -m silicon.simulators $(call option,--count,COUNT) $(call option,--only,ONLY)
 
-test: $(VENV)/.test iverilog  ## every test, both simulators included
+test: $(VENV)/.test iverilog ghdl  ## every test, both simulators included
 	@$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 exhaustive: $(VENV)/.test  ## try every input there is: all Float32, all scales; an interrupted run is taken up again
@@ -194,3 +194,10 @@ iverilog:
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing iverilog ..." && \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iverilog >/dev/null; } || \
 	  { echo "iverilog is not on PATH; install it: sudo apt-get install iverilog" >&2; exit 2; }
+
+# Only the VHDL readers of vectors need it, whose tests are skipped without.
+ghdl:
+	@command -v ghdl >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing ghdl ..." && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq ghdl-mcode >/dev/null; } || \
+	  echo "ghdl is not on PATH, so the tests of VHDL readers are skipped; install it: sudo apt-get install ghdl"

@@ -111,6 +111,16 @@ FAULTS = {
     "unknown_ready": Fault(
         {"ready_o": "taken == 20 ? 1'bx : core_ready"}, r"ready_o is X while beat 0 of item \d+ is offered"
     ),
+    "valid_of_a_register_without_reset": Fault(
+        {"valid_o": "core_valid && !drained"},
+        r"valid_o is X after result 0",
+        "logic drained; always_ff @(posedge clk_i) if (drained) drained <= 1'b0;",
+    ),
+    "result_of_a_register_without_reset": Fault(
+        {"result_o": "core_result ^ {31'd0, carry}"},
+        r"result_o is [01]+X in result 0",
+        "logic carry; always_ff @(posedge clk_i) if (carry) carry <= 1'b0;",
+    ),
 }
 
 

@@ -174,8 +174,10 @@ def run(vectors: DotVectors, design: Design) -> np.ndarray:
         for block in range(*vectors.dot_slice(i).indices(vectors.blocks)[:2]):
             start = initial if design.restarts else value
             if design.sequential:
-                for product in products[block]:
-                    value = add([of_float32(value), (product, exponents[block])], design)
+                signs = (codes[0][block] ^ codes[1][block]) >> 7  # of formats of 8 bits
+                for product, sign in zip(products[block], signs.tolist(), strict=False):
+                    if product or not sign or value != 0x80000000:  # -0 and -0 is -0
+                        value = add([of_float32(value), (product, exponents[block])], design)
             else:
                 value = add([of_float32(start), *((p, exponents[block]) for p in products[block])], design)
         results.append(value)

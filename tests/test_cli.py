@@ -336,7 +336,7 @@ def test_too_little_memory_is_one_line(
     def exhausted(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(cli.vectors, "stream_dot_vectors", exhausted)
+    monkeypatch.setattr(cli.vectors, "dot_pieces", exhausted)
     assert run(*VECTORS) == 2
     assert (
         capsys.readouterr().err

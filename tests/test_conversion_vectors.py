@@ -176,7 +176,7 @@ def test_a_count_is_kept_and_calls_repeat_to_the_byte() -> None:
     assert len(make_dequantize_vectors("mxint8", count=3000, seed=1).scales) == 3000
 
 
-GOLDEN = "0b669cf68a559534"
+GOLDEN = "39cb659636ed20cd"
 
 
 @pytest.fixture

@@ -42,7 +42,9 @@ def whole() -> dict[str, Any]:
         },
         "museum": {
             "sound_designs_passed": 4,
-            "verdicts": [{"fault": each.name, "vector": 3, "failure": None} for each in read_faults()],
+            "verdicts": [
+                {"fault": each.name, "digest": each.digest, "vector": 3, "failure": None} for each in read_faults()
+            ],
         },
         "laws": {
             "laws": [{"law": law.name, "rule": rule, "tried": 5, "broken": 0} for law in LAWS for rule in law.rules]
@@ -89,6 +91,7 @@ DOCTORED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "nothing compared": (lambda c: c["coverage"]["configurations"][0].update(comparisons=0), "compared nothing"),
     "a fault uncaught": (lambda c: c["museum"]["verdicts"][0].update(vector=None), "nothing caught it"),
+    "a fault of other sources": (lambda c: c["museum"]["verdicts"][0].update(digest="0"), "has changed since"),
     "a fault missing": (lambda c: c["museum"]["verdicts"].pop(), "is missing"),
     "no sound design": (lambda c: c["museum"].update(sound_designs_passed=0), "no design without a fault"),
     "a law broken": (lambda c: c["laws"]["laws"][0].update(broken=1), "broken by 1 of 5"),

@@ -13,7 +13,7 @@ from refmodel.conformance.clauses import list_clauses
 from refmodel.errors import DefinitionError, FileError
 from refmodel.options import EncodeOptions, QuantizeOptions
 from refmodel.vectors.acceptable import ACCEPTABLE, acceptable_lines
-from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_vectors
+from refmodel.vectors.conversions import MORE, make_dequantize_vectors, make_quantize_vectors
 from refmodel.vectors.dotset import make_dot_vectors
 from refmodel.vectors.dotstream import DESCRIPTIONS
 from refmodel.vectors.files import MANIFEST, read_vectors, write_vectors
@@ -34,7 +34,7 @@ SUPPORT = {
 def test_every_class_has_flags() -> None:
     classes = {
         "dot": {*(each.name for each in STIMULUS_CLASSES), *DESCRIPTIONS},
-        "quantize": {each.name for each in NUMBER_CLASSES},
+        "quantize": {*(each.name for each in NUMBER_CLASSES), MORE},
         "dequantize": {each.name for each in make_dequantize_vectors("mxint8", count=3000, seed=1).classes},
         "encode": {each.name for each in ENCODE_CLASSES},
         "decode": {"codes"},

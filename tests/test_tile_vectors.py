@@ -64,6 +64,13 @@ def test_the_diagonal_is_made_of_the_dot_products_of_a_set(tiles: TileVectors) -
     assert sum(each.count for each in tiles.classes) == tiles.vectors >= 40
 
 
+def test_initial_values_of_any_two_entries_differ_in_some_tile(tiles: TileVectors) -> None:
+    assert tiles.c is not None
+    entries = tiles.rows * tiles.columns
+    for one, other in ((i, j) for i in range(entries) for j in range(i)):
+        assert (tiles.c[:, one] != tiles.c[:, other]).mean() > 0.5
+
+
 @pytest.mark.parametrize("formats", ["e4m3", "nvfp4"])
 def test_a_set_of_tiles_is_read_as_written_and_verified(formats: str, tmp_path: Path) -> None:
     rule = "nv_hopper_fp8_fast" if formats == "e4m3" else "exact_fp32"

@@ -316,7 +316,7 @@ def test_with_one_column_or_uncorrelated_inputs_nothing_is_to_be_made_good():
     weight = drawn(16, 64).numpy()
     fmt, options = mx.get_format("mxfp4_e2m1"), mx.QuantizeOptions()
     identity = moments(np.eye(64, dtype=np.float32))
-    direct = mx.quantize(weight, fmt)
+    direct = ptq.searched(weight, fmt, -1, options).blocks
     for method in (ptq.gptq, ptq.error_diffusion):
         found = method(weight, fmt, options, identity).blocks
         np.testing.assert_array_equal(found.codes, direct.codes)
@@ -325,21 +325,31 @@ def test_with_one_column_or_uncorrelated_inputs_nothing_is_to_be_made_good():
         np.testing.assert_array_equal(empty.codes, direct.codes)
 
 
-def test_error_diffusion_follows_its_description_on_samples():
+@pytest.mark.parametrize("sweeps", [0, 3])
+def test_error_diffusion_follows_its_description_on_samples(sweeps, monkeypatch):
     """The same steps on outputs themselves, sample by sample, in place of sums of products."""
+    monkeypatch.setattr(ptq, "MOST_SWEEPS", sweeps)
     x = correlated(50, 40, 1)
     z = (x + 0.1 * np.random.default_rng(2).standard_normal(x.shape)).astype(np.float32)
     weight = drawn(3, 40).numpy().astype(np.float64)
     fmt, options = mx.get_format("mxfp6_e3m2"), mx.QuantizeOptions()
     found = ptq.error_diffusion(weight.astype(np.float32), fmt, options, moments(x, z)).blocks
     scales = mx.decode("e8m0", found.scales).repeat(32, 1)[:, :40]
+    z = z.astype(np.float64)
     error = np.zeros((3, 50))
+    codes = np.zeros((3, 40), np.uint8)
     for i in range(40):
         error += weight[:, i, None] * x[:, i].astype(np.float64)
-        target = error @ z[:, i].astype(np.float64) / np.square(z[:, i].astype(np.float64)).sum()
-        code = mx.encode("e3m2", target / scales[:, i])
-        np.testing.assert_array_equal(found.codes.reshape(3, -1)[:, i], code)
-        error -= (mx.decode("e3m2", code) * scales[:, i])[:, None] * z[:, i].astype(np.float64)
+        codes[:, i] = mx.encode("e3m2", error @ z[:, i] / np.square(z[:, i]).sum() / scales[:, i])
+        error -= (mx.decode("e3m2", codes[:, i]) * scales[:, i])[:, None] * z[:, i]
+    for _ in range(sweeps):
+        for i in range(40):
+            without = error + (mx.decode("e3m2", codes[:, i]) * scales[:, i])[:, None] * z[:, i]
+            trial = mx.encode("e3m2", without @ z[:, i] / np.square(z[:, i]).sum() / scales[:, i])
+            after = without - (mx.decode("e3m2", trial) * scales[:, i])[:, None] * z[:, i]
+            better = np.square(after).sum(1) < np.square(error).sum(1) * (1 - 1e-12)
+            codes[better, i], error[better] = trial[better], after[better]
+    np.testing.assert_array_equal(found.codes.reshape(3, -1)[:, :40], codes)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -498,3 +508,14 @@ def test_other_files_and_models_are_refused(saved, tmp_path):
     with pytest.raises(mx.FileError, match="already"):
         mxt.load(found, path)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".mxref")]
+
+
+def test_examples_in_the_documentation_print_what_it_says():
+    import doctest
+    from pathlib import Path
+
+    torch.manual_seed(0)
+    found = doctest.testfile(str(Path(__file__).parents[1] / "docs" / "torch.md"), module_relative=False)
+    assert found.attempted >= 15
+    assert found.failed == 0
+    assert doctest.testmod(mxt).failed == 0

@@ -21,11 +21,13 @@ from cocotb_tests.bulk.program import DRIVER, Program, build
 from cocotb_tests.bulk.segments import stream_segments
 from cocotb_tests.jobs import ROOT, Outcome, build_name
 from cocotb_tests.operations import FAMILIES
+from cocotb_tests.operations.base import VectorRequest
 from cocotb_tests.port_values import PortValues, port_values
 from cocotb_tests.run import Request
 from cocotb_tests.scoreboard import Scoreboard
 from cocotb_tests.selection import Selection
 from cocotb_tests.vector_sets import obtain_vectors, vector_key
+from refmodel.conformance import Configuration, Description
 from refmodel.errors import DefinitionError
 
 SET_FACTOR = 5
@@ -141,10 +143,7 @@ def _play_set(
 ) -> Outcome:
     description, configuration = selection.description, selection.configuration
     call = request.vectors_for(selection)
-    decides = (
-        (program.path.parent / "build.key").read_text() + vector_key(description, configuration, call) + bench_digest()
-    )
-    key = hashlib.sha256(decides.encode()).hexdigest()
+    key = set_key(program, description, configuration, call)
     if record and (entry := record.passed(key)):
         return Outcome(description, configuration, entry.vectors, comparisons=entry.comparisons)
     with tempfile.TemporaryDirectory(prefix="mx-bulk-") as name:
@@ -161,6 +160,12 @@ def _play_set(
         )  # fmt: skip
         record.add(entry)
     return outcome
+
+
+def set_key(program: Program, description: Description, configuration: Configuration, call: VectorRequest) -> str:
+    """Return a digest of all that decides the outcome of a set: design, driver, vectors, and what plays and judges."""
+    built = (program.path.parent / "build.key").read_text()
+    return hashlib.sha256((built + vector_key(description, configuration, call) + bench_digest()).encode()).hexdigest()
 
 
 def bench_digest() -> str:

@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cocotb_tests.coverage.classes import INF, NAN, SCALE_NAN, ZERO, number_bins, scale_bins
+from cocotb_tests.coverage.classes import INF, NAN, SCALE_NAN, SCALE_ZERO, ZERO, number_bins, scale_bins
 from cocotb_tests.coverage.facts import dequantize_facts, quantize_facts
 from cocotb_tests.coverage.model import HANDSHAKE, Coverpoint, Facts, count
 from cocotb_tests.coverage.rounding import (
@@ -32,6 +32,7 @@ from cocotb_tests.coverage.rounding import (
     float32_term,
     situation,
 )
+from refmodel.accumulate import get_rule
 from refmodel.blocks import Blocks
 from refmodel.conformance import Configuration, OperandPair
 from refmodel.conformance.configuration import element_of
@@ -47,21 +48,23 @@ from refmodel.vectors.numbers import NUMBER_FORMATS, InputFormat, as_numbers
 Mask = NDArray[np.bool_]
 
 NUMBER_BINS, SCALE_BINS, ROUNDING_BINS = 11, 7, 6
+MINUS_ZERO = ZERO + 1
 _LARGEST_FLOAT32 = 0x7F7FFFFF
 
 
-def reachable(coverpoint: Coverpoint, configuration: Configuration) -> Mask:
+def reachable(coverpoint: Coverpoint, configuration: Configuration, *, multi_block: bool) -> Mask:
     """Return which bins of *coverpoint* a design can meet in a configuration.
 
     Args:
         coverpoint: What is counted.
         configuration: Formats and rule.
+        multi_block: Whether other blocks, under other scales, can be part of a result.
     """
     axes = tuple(axis for axis in coverpoint.axes if axis != HANDSHAKE)
     if coverpoint.of == "dot":
         mask = np.zeros(coverpoint.shape[: len(axes)], bool)
         for pair in configuration.pairs:
-            mask |= _dot_mask(axes, pair, configuration)
+            mask |= _dot_mask(axes, pair, configuration, multi_block)
     else:
         fmt = block_format_of(configuration)
         enumerated = _dequantized(fmt)
@@ -80,7 +83,7 @@ def reachable(coverpoint: Coverpoint, configuration: Configuration) -> Mask:
 ##################
 
 
-def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configuration) -> Mask:
+def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configuration, multi_block: bool) -> Mask:
     a, b = pair.a, pair.b
     alone = {}
     for side, fmt in (("a", a), ("b", b)):
@@ -107,6 +110,12 @@ def _dot_mask(axes: tuple[str, ...], pair: OperandPair, configuration: Configura
         return mask
     if axes in (("a_scale", "result"), ("b_scale", "result")):
         mask = np.multiply.outer(alone[axes[0]], results.any(axis=1))
+        for i in np.flatnonzero(alone[axes[0]][:SCALE_NAN]).tolist():
+            with_scale: Mask = np.any(result_rounding(a, b, configuration.rule_name, axes[0][0], i), axis=1)
+            if not multi_block:
+                mask[i] = with_scale
+            elif configuration.rule_name == "block32_fp32_add":  # -0 only of blocks that all are -0
+                mask[i, MINUS_ZERO] = with_scale[MINUS_ZERO]
         mask[SCALE_NAN] &= np.arange(NUMBER_BINS) == NAN
         return mask
     raise NotImplementedError(f"no enumeration for the cross of {', '.join(axes)}")
@@ -117,9 +126,15 @@ def _met(bins: NDArray[np.int64], size: int) -> Mask:
 
 
 @cache
-def result_rounding(a: BlockFormat, b: BlockFormat, rule: str) -> Mask:
-    """Return which results [11] go with which rounding [6] where there is an initial value."""
-    lowest, largest = _block_range(a, b)
+def result_rounding(a: BlockFormat, b: BlockFormat, rule: str, side: str = "", scale: int = 0) -> Mask:
+    """Return which results [11] go with which rounding [6] where there is an initial value.
+
+    Args:
+        a, b: The formats.
+        rule: Name of the rule.
+        side, scale: The operand, "a" or "b", of which the scales are only those of this bin; empty for none.
+    """
+    lowest, largest = _block_range(a, b, side, scale)
     if rule == "block32_fp32_add":
         lowest = QUANTUM  # blocks are Float32 when they are added
     mask = np.zeros((NUMBER_BINS, ROUNDING_BINS), bool)
@@ -127,21 +142,28 @@ def result_rounding(a: BlockFormat, b: BlockFormat, rule: str) -> Mask:
         mask[number_bins(FLOAT32, np.array([bits])), NONE] = True
     unit = min(lowest, QUANTUM)
     for n in _kinds_of_sums(unit):
-        if _distance_from_float32(n, unit) <= largest[0] << largest[1] - unit:
+        if _distance_from_float32(n, unit) <= largest[0] << max(0, largest[1] - unit):
             for signed in (n, -n):
                 result = number_bins(FLOAT32, np.array([float32_bits(signed, unit)]))
                 mask[result, situation(signed, unit)] = True
-    mask[ZERO : ZERO + 2, EXACT] = _exact_zeros(a, b, rule)
+    mask[ZERO : ZERO + 2, EXACT] = _exact_zeros(a, b, rule, side, scale)
+    if get_rule(rule).zero_sign == "always_plus":
+        mask[MINUS_ZERO] = False
     return mask
 
 
-def _block_range(a: BlockFormat, b: BlockFormat) -> tuple[int, tuple[int, int]]:
+def _block_range(a: BlockFormat, b: BlockFormat, side: str, scale: int) -> tuple[int, tuple[int, int]]:
     """Return the exponent of the unit of block sums, and a bound (n, e) on their magnitude."""
     lowest, bits = 0, a.block_size.bit_length() - 1
-    for fmt in (a, b):
+    for name, fmt in (("a", a), ("b", b)):
         lowest += fmt.element.quantum_exponent
         bits += int(np.ceil(np.log2(np.nanmax(np.abs(_finite(decode_table(fmt.element)))))))
-        scales = _finite(decode_table(fmt.scale))
+        scales = decode_table(fmt.scale)
+        if name == side:
+            scales = scales[scale_bins(fmt.scale, np.arange(scales.size)) == scale]
+        scales = _finite(scales)
+        if not scales.any():  # only the scale 0, and so only the initial value
+            return QUANTUM, (0, QUANTUM)
         lowest += int(np.log2(scales[scales > 0].min()))
         bits += int(np.ceil(np.log2(scales.max())))
     return lowest, (1, max(bits, lowest))
@@ -182,11 +204,12 @@ def _distance_from_float32(n: int, unit: int) -> int:
     return abs(n - (value << e - unit))
 
 
-def _exact_zeros(a: BlockFormat, b: BlockFormat, rule: str) -> list[bool]:
+def _exact_zeros(a: BlockFormat, b: BlockFormat, rule: str, side: str, scale: int) -> list[bool]:
     """Return whether +0 and -0 come of products that cancel or are zero, or that vanish before the last addition."""
     one = [one_code(fmt.element) for fmt in (a, b)]
     minus_one, minus_zero = negate_code(a.element, one[0]), negate_code(a.element, 0)
-    scale_one, least = one_code(a.scale), [_least_scale(fmt) for fmt in (a, b)]
+    scale_one = one_code(a.scale)
+    least = [_least_scale(fmt, scale if name == side else None) for name, fmt in (("a", a), ("b", b))]
     rows = [
         ((0, 0), (0, 0), False),  # all products +0
         ((minus_zero,) * 2, (0, 0), False),  # all -0, where there is one
@@ -209,8 +232,11 @@ def _exact_zeros(a: BlockFormat, b: BlockFormat, rule: str) -> list[bool]:
     return [bool((results == bits).any()) for bits in (0, SIGN_BIT)]
 
 
-def _least_scale(fmt: BlockFormat) -> int:
+def _least_scale(fmt: BlockFormat, scale: int | None) -> int:
+    """Return the smallest scale that is not zero, of those in a bin."""
     values = decode_table(fmt.scale)
+    if scale not in (None, SCALE_ZERO):
+        values = np.where(scale_bins(fmt.scale, np.arange(values.size)) == scale, values, np.nan)
     return int(np.nanargmin(np.where(values > 0, values, np.inf)))
 
 

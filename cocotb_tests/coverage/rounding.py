@@ -97,7 +97,7 @@ def _block_add(start: int, terms: Sequence[Scaled]) -> int:
     running = start
     for term in rounded[:-1]:
         running = add_float32(running, term)
-    if INFINITY_BITS in (running & ~SIGN_BIT, rounded[-1] & ~SIGN_BIT):
+    if max(running & ~SIGN_BIT, rounded[-1] & ~SIGN_BIT) >= INFINITY_BITS:  # an Inf, or NaN of two
         return NONE
     return situation(*added(float32_term(running), float32_term(rounded[-1])))
 

@@ -2,8 +2,8 @@
 
 Every chosen configuration is built with Verilator's counters of code coverage and played in bulk: all vectors at full
 rate, all under random stalls, samples under every pattern, and for each bin of the model's handshake crosses an item
-right after a reset. Exit code 0: every reachable bin is met and every result right; 1: otherwise; 2: could not run, one
-line says why.
+under every pattern and alone after a reset. Exit code 0: every reachable bin is met and every result right; 1:
+otherwise; 2: could not run, one line says why.
 """
 
 from __future__ import annotations
@@ -150,8 +150,9 @@ def cover(request: run.Request, selection: Selection, version: str, model: Seque
     of, facts = facts_in(vectors, operation, configuration)
     chosen = [each for each in model if each.of == of and set(each.axes) - {HANDSHAKE} <= set(facts[0].axes)]
     everything = np.arange(items.count)
-    further = [Segment(everything, STALLS[0])]
-    further += [Segment(np.array([item])) for item in representatives(chosen, facts)]
+    rare = representatives(chosen, facts)
+    further = [Segment(everything, STALLS[0]), *(Segment(rare, each) for each in STALLS[1:])]
+    further += [Segment(rare[i : i + 1]) for i in range(len(rare))]
     values = port_values(items, description, configuration, program.widths)
     with tempfile.TemporaryDirectory(prefix="mx-coverage-") as name:
         replay = request.replay_command(selection)
@@ -159,15 +160,17 @@ def cover(request: run.Request, selection: Selection, version: str, model: Seque
         counts = code.read_counts(Path(name) / plan.COUNTERS)
     covered = [
         Covered(
-            each, np.sum([count(each, part, outcome.met) for part in facts], axis=0), reachable(each, configuration)
+            each,
+            np.sum([count(each, part, outcome.met) for part in facts], axis=0),
+            reachable(each, configuration, multi_block=operation != "dot"),
         )
         for each in chosen
     ]
     return Job(outcome, covered, counts)
 
 
-def representatives(model: Sequence[Coverpoint], facts: Sequence[Facts]) -> list[int]:
-    """Return an item for each bin of the crosses with the handshake, to be played right after a reset."""
+def representatives(model: Sequence[Coverpoint], facts: Sequence[Facts]) -> NDArray[np.int64]:
+    """Return an item for each bin of the crosses with the handshake, to be played in every situation."""
     chosen: set[int] = set()
     for each in model:
         if HANDSHAKE not in each.axes:
@@ -179,7 +182,7 @@ def representatives(model: Sequence[Coverpoint], facts: Sequence[Facts]) -> list
             bins = np.ravel_multi_index([column[played] for column in columns], each.shape[: len(axes)])
             first: NDArray[np.int64] = np.unique(bins, return_index=True)[1]
             chosen.update(items[played][first].tolist())
-    return sorted(chosen)
+    return np.array(sorted(chosen), np.int64)
 
 
 if __name__ == "__main__":

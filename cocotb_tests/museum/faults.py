@@ -7,9 +7,11 @@ whose text is no longer there, or there twice, is an error, where an `ifdef` wou
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from cocotb_tests.jobs import ROOT
@@ -42,6 +44,12 @@ class Fault:
     file: str
     edits: list[list[str]]
     quick: bool = False
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of this entry and of the source that it changes: a verdict on others says nothing of it."""
+        source = (RTL / self.file).read_bytes()
+        return hashlib.sha256(json.dumps(asdict(self)).encode() + source).hexdigest()
 
     def plant(self, directory: Path) -> tuple[Description, Configuration]:
         """Write the RTL with this fault into *directory*, and return the unit that is simulated.

@@ -82,7 +82,11 @@ def _formal_headline(content: Mapping[str, Any]) -> tuple[str, str]:
 
 def _museum_problems(content: Mapping[str, Any]) -> Iterator[str]:
     verdicts = {each["fault"]: each for each in content["verdicts"]}
-    yield from _missing("fault", [each.name for each in read_faults()], [*verdicts])
+    faults = {each.name: each for each in read_faults()}
+    yield from _missing("fault", [*faults], [*verdicts])
+    for name, fault in faults.items():
+        if name in verdicts and verdicts[name]["digest"] != fault.digest:
+            yield f"{name}: the fault or rtl/{fault.file} has changed since it was planted"
     if len(verdicts) < LEAST_FAULTS:
         yield f"holds {len(verdicts)} faults; at least {LEAST_FAULTS} are expected"
     if not content["sound_designs_passed"]:

@@ -10,7 +10,21 @@ import sys
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from refmodel.cli import check, clauses, digests, dot, encode, explain, formats, identify, profiles, quantize, vectors
+from refmodel.cli import (
+    check,
+    clauses,
+    digests,
+    dot,
+    encode,
+    explain,
+    formats,
+    identify,
+    profiles,
+    quantize,
+    readers,
+    soak,
+    vectors,
+)
 from refmodel.cli.common import USAGE_ERROR, Parser, one_line
 from refmodel.errors import MxError
 
@@ -29,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     code: int | None = None
     try:
         try:
-            arguments = _parser().parse_args(explain.escape_numbers(sys.argv[1:] if argv is None else argv))
+            given = vectors.one_word(sys.argv[1:] if argv is None else argv)
+            arguments = _parser().parse_args(explain.escape_numbers(given))
             code = arguments.run(arguments)
         finally:
             sys.stdout.flush()
@@ -60,6 +75,9 @@ def _parser() -> Parser:
         description="Bit-exact reference model of the OCP Microscaling (MX) formats, for hardware teams.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (encode, quantize, dot, identify, explain, formats, profiles, vectors, check, digests, clauses):
+    for module in (
+        encode, quantize, dot, identify, explain, formats, profiles, vectors, readers, soak, check, digests,
+        clauses,
+    ):  # fmt: skip
         module.add(commands)
     return parser

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,19 @@ from refmodel.errors import DefinitionError, FileError
 from refmodel.layouts import list_layouts
 from refmodel.options import QuantizeOptions
 from refmodel.packing import SCALE_POSITIONS
-from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_vectors
+from refmodel.vectors.conversions import dequantize_pieces, quantize_pieces
 from refmodel.vectors.dotset import get_vector_format
-from refmodel.vectors.dotstream import Shard, stream_dot_vectors
-from refmodel.vectors.files import HEX, check_destination, check_forms, read_vectors, write_vectors
+from refmodel.vectors.dotstream import dot_pieces
+from refmodel.vectors.files import HEX, check_destination, check_forms, write_vectors
 from refmodel.vectors.forms import FORMS
 from refmodel.vectors.levels import LEVELS, get_level
-from refmodel.vectors.packings import PackVectors, UnpackVectors, make_pack_vectors
+from refmodel.vectors.packings import PackVectors, UnpackVectors, pack_pieces
 from refmodel.vectors.pairs import TensorPair, load_pairs
-from refmodel.vectors.singles import get_code_format, make_decode_vectors, make_encode_vectors
-from refmodel.vectors.tiles import make_tile_vectors
-from refmodel.vectors.vectorset import MAX_COUNT, VectorSet
-from refmodel.vectors.verify import check_results
+from refmodel.vectors.pieces import MAX_STREAM, Pieces, Shard
+from refmodel.vectors.singles import decode_pieces, encode_pieces, get_code_format
+from refmodel.vectors.tilestream import tile_pieces
+from refmodel.vectors.vectorset import VectorSet
+from refmodel.vectors.verify import verify_directory
 
 if TYPE_CHECKING:
     from refmodel.cli import Commands
@@ -37,8 +38,8 @@ PROGRESS_AFTER_SECONDS = 2.0
 _OF_SUMS = ("b_format", "rule", "initial_values", "input")
 _OF_BYTES = ("layout", "scale_position")
 _TAKES: dict[str, tuple[str, ...]] = {
-    "dot": (*_OF_SUMS, "multi_block", "shard"),
-    "dot_general": (*_OF_SUMS, "shard"),
+    "dot": (*_OF_SUMS, "multi_block"),
+    "dot_general": _OF_SUMS,
     "matmul_tile": (*_OF_SUMS, "rows", "columns"),
     "quantize": ("input",),
     "dequantize": (),
@@ -61,64 +62,19 @@ def add(commands: Commands) -> None:
         "--input weights.safetensors --output build/e4m3; "
         "mxref vectors --operation quantize --a-format nvfp4 --count 5000 --output build/nvfp4",
     )
-    vectors.add_argument(
-        "--operation",
-        default="dot",
-        choices=tuple(_TAKES),
-        help="dot products of A and B under a rule, one block each, or of several (dot_general), tiles of matrix "
-        "products, numbers to blocks, blocks to numbers, codes to numbers, numbers to codes, blocks to bytes, bytes to "
-        "blocks (default dot)",
-    )
-    vectors.add_argument(
-        "--a-format",
-        required=True,
-        metavar="FORMAT",
-        help="format of A, or of the blocks of a conversion: one of `mxref formats`; or of elements or scales, such as "
-        "e4m3 and e8m0",
-    )
-    vectors.add_argument("--b-format", metavar="FORMAT", help="format of B (default: that of A)")
-    vectors.add_argument(
-        "--rule",
-        metavar="RULE|FILE",
-        help="accumulation rule of dot products, one of `mxref rules`, or a file NAME.toml with the fields of one",
-    )
-    vectors.add_argument(
-        "--input-format",
-        default="fp32",
-        choices=("fp32", "bf16"),
-        help="format of the numbers that quantize and encode take (default fp32)",
-    )
-    vectors.add_argument(
-        "--multi-block",
-        action="store_true",
-        help="dots of one block and of several, for a unit that accumulates (default: one block)",
-    )
-    vectors.add_argument(
-        "--initial-values",
-        action="store_true",
-        help="each dot has an initial value of its own (default: all start at +0)",
-    )
-    vectors.add_argument(
-        "--layout", choices=list_layouts(), help="where pack and unpack have the bits of elements (default le)"
-    )
-    vectors.add_argument(
-        "--scale-position", choices=SCALE_POSITIONS, help="and where the scale of a block (default apart: elsewhere)"
-    )
-    for name in ("rows", "columns"):
-        vectors.add_argument(f"--{name}", type=integer, metavar="N", help=f"{name} of a tile")
+    add_set_arguments(vectors)
     size = vectors.add_mutually_exclusive_group(required=True)
     size.add_argument(
         "--count",
         type=integer,
         metavar="N",
-        help=f"vectors at least, 1 to {MAX_COUNT}, of dot products as many as the disk holds",
+        help=f"vectors at least, 1 to {MAX_STREAM}: as many as the disk holds",
     )
     size.add_argument(
         "--level",
         choices=tuple(LEVELS),
         help=f"as many as a level asks for: {'; '.join(f'{each.name} {each.purpose}' for each in LEVELS.values())}",
     )
-    vectors.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
     vectors.add_argument(
         "--input",
         metavar="FILE[:NAME]",
@@ -151,10 +107,8 @@ def add(commands: Commands) -> None:
     vectors.add_argument(
         "--shard",
         metavar="I/N",
-        help="make part I, from 0, of N parts of a set of dot products; their planes after each other are those of the "
-        "whole set",
+        help="make part I, from 0, of N parts of a set; their planes after each other are those of the whole set",
     )
-    add_options(vectors, QuantizeOptions)
     vectors.set_defaults(run=_vectors)
 
     verify = commands.add_parser(
@@ -167,6 +121,62 @@ def add(commands: Commands) -> None:
     verify.set_defaults(run=_verify)
 
 
+def one_word(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with `vectors verify` as the command `verify` that it is."""
+    return list(argv[1:] if list(argv[:2]) == ["vectors", "verify"] else argv)
+
+
+def add_set_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what is in a set, whatever its size."""
+    parser.add_argument(
+        "--operation",
+        default="dot",
+        choices=tuple(_TAKES),
+        help="dot products of A and B under a rule, one block each, or of several (dot_general), tiles of matrix "
+        "products, numbers to blocks, blocks to numbers, codes to numbers, numbers to codes, blocks to bytes, bytes to "
+        "blocks (default dot)",
+    )
+    parser.add_argument(
+        "--a-format",
+        required=True,
+        metavar="FORMAT",
+        help="format of A, or of the blocks of a conversion: one of `mxref formats`; or of elements or scales, such as "
+        "e4m3 and e8m0",
+    )
+    parser.add_argument("--b-format", metavar="FORMAT", help="format of B (default: that of A)")
+    parser.add_argument(
+        "--rule",
+        metavar="RULE|FILE",
+        help="accumulation rule of dot products, one of `mxref rules`, or a file NAME.toml with the fields of one",
+    )
+    parser.add_argument(
+        "--input-format",
+        default="fp32",
+        choices=("fp32", "bf16"),
+        help="format of the numbers that quantize and encode take (default fp32)",
+    )
+    parser.add_argument(
+        "--multi-block",
+        action="store_true",
+        help="dots of one block and of several, for a unit that accumulates (default: one block)",
+    )
+    parser.add_argument(
+        "--initial-values",
+        action="store_true",
+        help="each dot has an initial value of its own (default: all start at +0)",
+    )
+    parser.add_argument(
+        "--layout", choices=list_layouts(), help="where pack and unpack have the bits of elements (default le)"
+    )
+    parser.add_argument(
+        "--scale-position", choices=SCALE_POSITIONS, help="and where the scale of a block (default apart: elsewhere)"
+    )
+    for name in ("rows", "columns"):
+        parser.add_argument(f"--{name}", type=integer, metavar="N", help=f"{name} of a tile")
+    parser.add_argument("--seed", default=1, type=integer, metavar="S", help="0 or more (default 1)")
+    add_options(parser, QuantizeOptions)
+
+
 def _vectors(arguments: argparse.Namespace) -> None:
     if arguments.input_b is not None and arguments.input is None:
         raise DefinitionError("--input-b gives the tensors of B and needs --input for those of A")
@@ -176,8 +186,9 @@ def _vectors(arguments: argparse.Namespace) -> None:
     check_destination(arguments.output)
     tensors = [] if arguments.input is None else load_pairs(arguments.input, arguments.input_b)
     tally, progress = _Tally(), _Progress()
-    parts = tally.watch(_make(arguments, tensors, progress.step), progress.step)
-    write_vectors(parts, arguments.output, forms, undeclared)
+    count, shard = _count(arguments), _read_shard(arguments.shard)
+    parts = make_pieces(arguments, count, tensors, progress.step).parts(shard, progress.step)
+    write_vectors(tally.watch(parts, progress.step), arguments.output, forms, undeclared)
     print_table(("class", *tally.counted), [(name, *numbers) for name, numbers in tally.classes.items()])
     print(f"{arguments.output}: {tally.made}")
 
@@ -213,72 +224,44 @@ class _Tally:
         return f"{numbers}, {self._title}"
 
 
-def _make(
-    arguments: argparse.Namespace, tensors: list[TensorPair], progress: Callable[[str], None]
-) -> Iterable[VectorSet]:
-    """Make the set that the arguments ask for, in parts; arguments of another operation are refused."""
-    operation = arguments.operation
+def make_pieces(
+    arguments: argparse.Namespace,
+    count: int,
+    tensors: Sequence[TensorPair] = (),
+    progress: Callable[[str], None] = lambda step: None,
+) -> Pieces[Any]:
+    """Return the pieces of the set that the arguments ask for; arguments of another operation are refused."""
+    operation, fmt = arguments.operation, arguments.a_format
     takes = _TAKES[operation]
     for name in (name for names in _TAKES.values() for name in names if name not in takes):
-        if getattr(arguments, name):
+        if getattr(arguments, name, None):
             raise DefinitionError(f"--{name.replace('_', '-')} is not for operation {operation!r}")
-    count, seed = _count(arguments), arguments.seed
-    if operation == "quantize":
-        return [
-            make_quantize_vectors(
-                arguments.a_format,
-                input_format=arguments.input_format,
-                options=quantize_options(arguments, get_vector_format(arguments.a_format)),
-                count=count,
-                seed=seed,
-                tensors=tensors,
-                progress=progress,
-            )
-        ]
-    if operation == "dequantize":
-        return [make_dequantize_vectors(arguments.a_format, count=count, seed=seed, progress=progress)]
-    if operation == "decode":
-        return [make_decode_vectors(arguments.a_format, count=count, seed=seed, progress=progress)]
-    if operation == "encode":
-        return [
-            make_encode_vectors(
-                arguments.a_format,
-                input_format=arguments.input_format,
-                options=encode_options(arguments, get_code_format(arguments.a_format)),
-                count=count,
-                seed=seed,
-                progress=progress,
-            )
-        ]
-    if operation in ("pack", "unpack"):
-        return [
-            make_pack_vectors(
-                arguments.a_format,
-                layout=arguments.layout or "le",
-                scale_position=arguments.scale_position or "apart",
-                count=count,
-                seed=seed,
-                kind=PackVectors if operation == "pack" else UnpackVectors,
-                progress=progress,
-            )
-        ]
+    call: dict[str, Any] = {"count": count, "seed": arguments.seed, "progress": progress}
+    match operation:
+        case "quantize":
+            options = quantize_options(arguments, get_vector_format(fmt))
+            call |= {"input_format": arguments.input_format, "options": options, "tensors": tensors}
+            return quantize_pieces(fmt, **call)
+        case "dequantize":
+            return dequantize_pieces(fmt, **call)
+        case "decode":
+            return decode_pieces(fmt, **call)
+        case "encode":
+            encoding = encode_options(arguments, get_code_format(fmt))
+            return encode_pieces(fmt, input_format=arguments.input_format, options=encoding, **call)
+        case "pack" | "unpack":
+            kind = PackVectors if operation == "pack" else UnpackVectors
+            call |= {"layout": arguments.layout or "le", "scale_position": arguments.scale_position or "apart"}
+            return pack_pieces(fmt, kind=kind, **call)
     if arguments.rule is None:
         raise DefinitionError(f"operation {operation!r} needs --rule, one of `mxref rules`")
-    formats = arguments.a_format, arguments.b_format or arguments.a_format
-    call: dict[str, Any] = {
-        "rule": _read_rule(arguments.rule),
-        "initial_values": arguments.initial_values,
-        "count": count,
-        "seed": seed,
-        "tensors": tensors,
-        "progress": progress,
-    }
+    formats = fmt, arguments.b_format or fmt
+    call |= {"rule": _read_rule(arguments.rule), "initial_values": arguments.initial_values, "tensors": tensors}
     if operation == "matmul_tile":
         if arguments.rows is None or arguments.columns is None:
             raise DefinitionError("operation 'matmul_tile' needs --rows and --columns")
-        return [make_tile_vectors(*formats, rows=arguments.rows, columns=arguments.columns, **call)]
-    multi_block = arguments.multi_block or operation == "dot_general"
-    return stream_dot_vectors(*formats, multi_block=multi_block, shard=_read_shard(arguments.shard), **call)
+        return tile_pieces(*formats, rows=arguments.rows, columns=arguments.columns, **call)
+    return dot_pieces(*formats, multi_block=arguments.multi_block or operation == "dot_general", **call)
 
 
 def _count(arguments: argparse.Namespace) -> int:
@@ -314,11 +297,7 @@ def _read_rule(text: str) -> str | AccumulationRule:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    vectors = read_vectors(arguments.directory)
-    try:
-        judged = check_results(vectors)
-    except FileError as error:
-        raise FileError(f"{arguments.directory}: {error}") from error
+    vectors, judged = verify_directory(arguments.directory)
     print(
         f"{arguments.directory}: {vectors.title}: digests match; the model gives all {vectors.vectors} results, "
         f"the oracle the {judged} it was asked for"

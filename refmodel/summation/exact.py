@@ -302,6 +302,16 @@ def _special_sums(units: Pair, factors: tuple[Array, ...] | None) -> Array:
     a, b = units.a.values, units.b.values
     if factors is not None:
         a, b = a * factors[0], b * factors[1]
+    if units.outer:
+        return _special_products(units, a, b)
+    rows = np.flatnonzero(~(np.isfinite(a).all(axis=(0, 1)) & np.isfinite(b).all(axis=(0, 1))))
+    special = np.zeros((a.shape[1], a.shape[2]))
+    special[:, rows] = _special_products(units, a[..., rows], b[..., rows])
+    return special
+
+
+def _special_products(units: Pair, a: Array, b: Array) -> Array:
+    """The same of operands [k, units, rows], scales included."""
     nan = [np.isnan(v) for v in (a, b)]
     sign = [np.where(n, 0.0, np.sign(np.where(n, 0.0, v))) for v, n in zip((a, b), nan, strict=True)]
     infinite = [np.isinf(v).astype(np.float64) for v in (a, b)]

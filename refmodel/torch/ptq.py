@@ -30,6 +30,9 @@ CALIBRATED = ("gptq", "error_diffusion")
 DAMPING = 0.01
 """GPTQ adds this part of the mean of the diagonal to it, so that the matrix has an inverse."""
 
+MOST_SWEEPS = 100
+"""Error diffusion ends long before, when nothing changes; the bound is for errors that differ in last bits only."""
+
 
 class Moments:
     """Sums over the rows of a layer's inputs: X before any layer is converted, Z those the layer multiplies now.
@@ -71,16 +74,8 @@ def searched(weight: NDArray[Any], fmt: BlockFormat, axis: int, options: Quantiz
     padded = np.zeros((*rows.shape[:-1], direct.n_blocks * fmt.block_size))
     padded[..., : rows.shape[-1]] = rows
     values = padded.reshape(direct.codes.shape)
-    coder = _Coder(fmt, options, direct.tensor_scale)
-    best_codes, best_scales = direct.codes.copy(), direct.scales.copy()
-    with np.errstate(invalid="ignore"):
-        best = np.square(values - coder.decode(best_codes, best_scales)).sum(-1)
-        for scales in coder.neighbours(direct.scales):
-            codes = coder.encode(values, scales)
-            error = np.square(values - coder.decode(codes, scales)).sum(-1)
-            better = error < best
-            best_codes[better], best_scales[better], best[better] = codes[better], scales[better], error[better]
-    return MXTensor(Blocks(fmt, best_codes, best_scales, direct.shape, axis, direct.tensor_scale), options)
+    codes, scales = _Coder(fmt, options, direct.tensor_scale).search(values)
+    return MXTensor(Blocks(fmt, codes, scales, direct.shape, axis, direct.tensor_scale), options)
 
 
 def gptq(weight: NDArray[Any], fmt: BlockFormat, options: QuantizeOptions, moments: Moments) -> MXTensor:
@@ -103,21 +98,38 @@ def gptq(weight: NDArray[Any], fmt: BlockFormat, options: QuantizeOptions, momen
 
 
 def error_diffusion(weight: NDArray[Any], fmt: BlockFormat, options: QuantizeOptions, moments: Moments) -> MXTensor:
-    """Return a weight [N, K] each of whose columns takes over the error of the layer's output so far."""
+    """Return a weight [N, K] each of whose columns takes over the error of the layer's output so far.
+
+    When all columns have codes, what is left of the error is diffused again, column by column, into codes that lower
+    it, until a whole sweep changes none.
+    """
     rows = _finite(weight)
     work = _Columns(rows, fmt, options)
     gram, cross = moments.gram, moments.cross
-    chosen = np.zeros_like(rows)
     energy = np.diag(gram)
+    chosen = np.zeros_like(rows)
     for start, stop in work.blocks():
         work.choose_scales(start, stop)
         for i in range(start, stop):
             target = rows[:, i]
             if energy[i] > 0:
-                past = slice(0, i)
-                error = rows[:, : i + 1] @ cross[i, : i + 1] - chosen[:, past] @ gram[i, past]
+                error = rows[:, : i + 1] @ cross[i, : i + 1] - chosen[:, :i] @ gram[i, :i]
                 target = error / energy[i]
             chosen[:, i] = work.quantize_column(i, target)
+    left = rows @ cross.T - chosen @ gram  # Z^T (X W^T - Z Q^T), transposed
+    for _ in range(MOST_SWEEPS):
+        changes = 0
+        for i in np.flatnonzero(energy > 0).tolist():
+            before, codes = chosen[:, i].copy(), work.column(i).copy()
+            step = work.quantize_column(i, before + left[:, i] / energy[i]) - before
+            # The squared error of the output falls by step * (2 left - step energy).
+            better = step * (2 * left[:, i] - step * energy[i]) > 0
+            work.column(i)[~better] = codes[~better]
+            chosen[better, i] += step[better]
+            left[better] -= np.outer(step[better], gram[i])
+            changes += int(np.count_nonzero(better))
+        if not changes:
+            break
     return work.result()
 
 
@@ -139,7 +151,20 @@ class _Coder:
     def choose(self, values: Floats) -> NDArray[Any]:
         return choose_scales(block_amax(values, self.options), self.fmt, self.options, self.tensor_scale)
 
-    def neighbours(self, scales: NDArray[Any]) -> list[NDArray[Any]]:
+    def search(self, values: Floats) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """Return codes [..., size] and scales [...] of blocks, under the scales that leave the least squared error."""
+        best_scales = self.choose(values)
+        best_codes = self.encode(values, best_scales)
+        with np.errstate(invalid="ignore"):
+            best = np.square(values - self.decode(best_codes, best_scales)).sum(-1)
+            for scales in self._neighbours(best_scales):
+                codes = self.encode(values, scales)
+                error = np.square(values - self.decode(codes, scales)).sum(-1)
+                better = error < best
+                best_codes[better], best_scales[better], best[better] = codes[better], scales[better], error[better]
+        return best_codes, best_scales
+
+    def _neighbours(self, scales: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the scale codes tried beside *scales*; where there is no such code, *scales* again."""
         scale = self.fmt.scale
         reach = 1 if scale.is_power_of_two else 1 << scale.mantissa_bits
@@ -174,17 +199,21 @@ class _Columns:
         return [(start, min(start + size, length)) for start in range(0, length, size)]
 
     def choose_scales(self, start: int, stop: int) -> None:
-        """Choose the scales of a block of columns from what they hold now."""
-        self.scales[:, start // self.codes.shape[-1]] = self.coder.choose(self.rows[:, start:stop])
+        """Search the scales of a block of columns for what they hold now."""
+        self.scales[:, start // self.codes.shape[-1]] = self.coder.search(self.rows[:, start:stop])[1]
 
     def quantize_column(self, i: int, target: Floats) -> Floats:
         """Take the codes of the elements nearest to *target* as column i; return their values."""
-        block, place = divmod(i, self.codes.shape[-1])
-        scales = self.scales[:, block]
+        scales = self.scales[:, i // self.codes.shape[-1]]
         codes = self.coder.encode(target[:, None], scales)
-        self.codes[:, block, place] = codes[:, 0]
+        self.column(i)[:] = codes[:, 0]
         values: Floats = self.coder.decode(codes, scales)[:, 0]
         return values
+
+    def column(self, i: int) -> NDArray[np.uint8]:
+        """Return the codes of column i, to read or to replace."""
+        block, place = divmod(i, self.codes.shape[-1])
+        return self.codes[:, block, place]
 
     def result(self) -> MXTensor:
         fmt = self.coder.fmt

@@ -24,11 +24,9 @@ from refmodel.vectors.codes import one_lane_pairs, scale_stimulus
 from refmodel.vectors.construct import negate_code, power_of_two_codes
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.initial import SIGN
+from refmodel.vectors.pieces import PIECE as PIECE
 from refmodel.vectors.stimulus import Stimulus
 from refmodel.vectors.vectorset import rows_of_runs
-
-PIECE = 1 << 15
-"""Dot products of a piece."""
 
 MAX_BLOCKS = 16
 """Longest dot product of uniform blocks."""

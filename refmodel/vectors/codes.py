@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -177,6 +178,51 @@ def specials(request: Request) -> Stimulus:
             a_codes[lane], b_codes[lane] = a_code, b_code
         blocks.append(BlockPair(a_codes, b_codes, *_scales_for_specials(request, position)))
     return request.stack_blocks(blocks)
+
+
+def crosses(request: Request) -> Stimulus:
+    """Every kind of element beside every other and under every edge scale, and edge scales crossed: however small
+    the set. Finite ones share a block, one that is NaN or Inf is alone among ordinary elements."""
+    formats = request.a_format, request.b_format
+    finite, other = zip(*(_finite_and_other(fmt.element) for fmt in formats), strict=True)
+    of_a, of_b = (scale_stimulus(fmt.scale) for fmt in formats)
+    background, lanes = _Background(request), request.operands.lanes
+    blocks = []
+
+    def add(pairs: Sequence[tuple[int, int]], a_scale: int, b_scale: int) -> None:
+        for first in range(0, len(pairs), lanes):
+            a_codes, b_codes = background.ordinary()
+            chosen = pairs[first : first + lanes]
+            start = request.draws.below(lanes - len(chosen) + 1)
+            for lane, pair in enumerate(chosen, start):
+                a_codes[lane], b_codes[lane] = pair
+            blocks.append(BlockPair(a_codes, b_codes, a_scale, b_scale))
+
+    add([(a, b) for a in finite[0] for b in finite[1]], of_a.one, of_b.one)
+    special = {(a, b): None for a in other[0] for b in (*finite[1], *other[1])}
+    special |= {(a, b): None for a in (*finite[0], *other[0]) for b in other[1]}
+    for pair in special:
+        add([pair], of_a.one, of_b.one)
+    if not request.scaled:
+        return request.stack_blocks(blocks)
+    ones = [one_code(fmt.element) for fmt in formats]
+    for scale in of_a.edges:
+        for group in (finite[0], *([code] for code in other[0])):
+            add([(code, ones[1]) for code in group], scale, of_b.one)
+    for scale in of_b.edges:
+        for group in (finite[1], *([code] for code in other[1])):
+            add([(ones[0], code) for code in group], of_a.one, scale)
+    for a_scale in of_a.edges:
+        for b_scale in of_b.edges:
+            add([(ones[0], ones[1])], a_scale, b_scale)
+    return request.stack_blocks(blocks)
+
+
+def _finite_and_other(element: ElementFormat) -> tuple[list[int], list[int]]:
+    """Return the finite codes at the edges of the format, and an Inf of each sign and a NaN where it has them."""
+    values = decode_table(element)
+    finite = [code for code in special_codes(element) if np.isfinite(values[code])]
+    return finite, [*np.flatnonzero(np.isinf(values)).tolist(), *np.flatnonzero(np.isnan(values))[:1].tolist()]
 
 
 def non_finite_products(a_element: ElementFormat, b_element: ElementFormat) -> list[tuple[int, int]]:

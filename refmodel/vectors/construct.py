@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import frexp
 from typing import NamedTuple
 
@@ -125,13 +125,30 @@ class Operands:
 
     def factors(self, product: int, draws: Draws) -> tuple[int, int]:
         """Return codes of two elements with this product, of either sign."""
-        choices = self._factors[abs(product)]
-        a_code, b_code = choices[draws.below(len(choices))]
-        flip = draws.below(2) == 1
-        if flip:
-            a_code = negate_code(self.a_format.element, a_code)
-        if flip != (product < 0):
-            b_code = negate_code(self.b_format.element, b_code)
+        choices = self._signed_factors[product]
+        return choices[draws.below(len(choices))][draws.below(2)]
+
+    @cached_property
+    def _signed_factors(self) -> dict[int, list[tuple[tuple[int, int], tuple[int, int]]]]:
+        """By product, of either sign: each pair of codes, with A positive and with A negative."""
+        signed: dict[int, list[tuple[tuple[int, int], tuple[int, int]]]] = {}
+        for product, pairs in self._factors.items():
+            quads = [
+                (a, b, negate_code(self.a_format.element, a), negate_code(self.b_format.element, b)) for a, b in pairs
+            ]
+            signed[product] = [((a, b), (minus_a, minus_b)) for a, b, minus_a, minus_b in quads]
+            signed[-product] = [((a, minus_b), (minus_a, b)) for a, b, minus_a, minus_b in quads]
+        return signed
+
+    def zero_factors(self, draws: Draws) -> tuple[int, int]:
+        """Return codes of two elements, one a zero and the other any number, each of either sign."""
+        formats = (self.a_format.element, self.b_format.element)
+        codes = [0, 0]
+        side = draws.below(2)
+        codes[side] = draws.below(formats[side].max_code + 1)
+        a_code, b_code = (
+            negate_code(element, code) if draws.below(2) else code for code, element in zip(codes, formats, strict=True)
+        )
         return a_code, b_code
 
     def normal_factors(self, product: int, draws: Draws) -> tuple[int, int]:
@@ -172,17 +189,19 @@ class Operands:
     def with_sum(self, placed: Placed, draws: Draws) -> BlockPair:
         """Return a block pair whose products sum to placed.total, lanes in random order.
 
-        Half of the block pairs have their free lanes filled with products that cancel in pairs, so that
-        the sum is not simply the largest product; the others with zeros.
+        A third of the block pairs have their free lanes filled with products that cancel in pairs, so that the sum
+        is not simply the largest product; a third with zeros times anything; the others with zeros.
 
         Raises:
             ValueError: If the lanes do not suffice; they do for totals as significand_bits describes.
         """
         pairs = self.pairs_for(placed.total, draws)
-        if draws.below(2):
-            while len(pairs) + 2 <= self.lanes:
-                product = self.products[draws.below(len(self.products))]
-                pairs += [self.factors(product, draws), self.factors(-product, draws)]
+        filling = draws.below(3)
+        while filling == 0 and len(pairs) + 2 <= self.lanes:
+            product = self.products[draws.below(len(self.products))]
+            pairs += [self.factors(product, draws), self.factors(-product, draws)]
+        while filling == 1 and len(pairs) < self.lanes:
+            pairs.append(self.zero_factors(draws))
         return self.block(pairs, placed.scale_sum, draws)
 
     def block(self, pairs: list[tuple[int, int]], scale_sum: int, draws: Draws) -> BlockPair:
@@ -206,12 +225,14 @@ class Operands:
         """
         usable = len(self.products) if largest is None else bisect_right(self.products, largest)
         pairs = []
-        rest = total
+        rest, products = total, self.products
         while rest:
-            position = bisect_left(self.products, abs(rest), 0, usable)
-            near = self.products[max(position - 1, 0) : min(position + 1, usable)]
-            product = min(near, key=lambda p: abs(abs(rest) - p))
-            product = product if rest > 0 else -product
+            size = abs(rest)
+            position = bisect_left(products, size, 0, usable)
+            # The nearest product; of two that are as near the smaller.
+            if position == usable or (position and 2 * size <= products[position] + products[position - 1]):
+                position -= 1
+            product = products[position] if rest > 0 else -products[position]
             pairs.append(self.factors(product, draws))
             rest -= product
         if len(pairs) > self.lanes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -29,8 +29,11 @@ from refmodel.vectors.numbers import (
     as_numbers,
 )
 from refmodel.vectors.pairs import TensorPair
+from refmodel.vectors.pieces import FIRST, RowPieces, check_stream
 from refmodel.vectors.singles import SOURCES
 from refmodel.vectors.vectorset import Plane, RowSet, StimulusClassRange, parts_of
+
+RANDOM_BLOCKS = "random codes under random scales"
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,6 +229,34 @@ def make_quantize_vectors(
     )
 
 
+MORE = "variations"
+"""Class of the later pieces of large sets of conversions to blocks."""
+
+MORE_DESCRIPTION = "the drawn classes above again, of other draws: maximum, ties, spread, random"
+
+_DRAWN = ("maximum", "ties", "spread", "random")
+
+
+def quantize_pieces(block_format: str | BlockFormat, *, count: int, **call: Any) -> RowPieces:
+    """Return the pieces of a set of at least *count* conversions; arguments and errors as `make_quantize_vectors`."""
+    check_stream(count)
+    first = make_quantize_vectors(block_format, count=min(count, FIRST), **call)
+    fmt, input_format = first.format, first.input_format
+
+    def more(number: int, size: int) -> QuantizeVectors:
+        parts = []
+        for place, each in enumerate(each for each in NUMBER_CLASSES if each.name in _DRAWN):
+            draws = Draws(call["seed"], "quantize", each.name, fmt.name, input_format, number)
+            share = (place + 1) * size // len(_DRAWN) - place * size // len(_DRAWN)
+            parts.append(each.generate(NumberRequest(draws, fmt, NUMBER_FORMATS[input_format], max(8, share))))
+        values = as_numbers(np.concatenate(parts), input_format)
+        blocks = quantize_results(values, fmt, input_format, first.options)
+        classes = (StimulusClassRange(MORE, MORE_DESCRIPTION, 0, len(values)),)
+        return replace(first, values=values, elements=blocks.codes, scales=blocks.scales, classes=classes)
+
+    return RowPieces(first, count, more)
+
+
 def quantize_results(
     values: NDArray[Any], fmt: BlockFormat, input_format: InputFormat, options: QuantizeOptions
 ) -> Blocks:
@@ -289,7 +320,7 @@ def make_dequantize_vectors(
         )
     ]
     if rest:
-        classes.append(StimulusClassRange("random", "random codes under random scales", len(chosen), rest))
+        classes.append(StimulusClassRange("random", RANDOM_BLOCKS, len(chosen), rest))
     progress("results")
     return DequantizeVectors(
         elements=elements,
@@ -299,6 +330,23 @@ def make_dequantize_vectors(
         classes=tuple(classes),
         call={"seed": seed, "count": count, "inputs": [], "shard": [0, 1]},
     )
+
+
+def dequantize_pieces(block_format: str | BlockFormat, *, count: int, **call: Any) -> RowPieces:
+    """Return the pieces of a set of at least *count* blocks; arguments and errors as `make_dequantize_vectors`."""
+    check_stream(count)
+    first = make_dequantize_vectors(block_format, count=min(count, FIRST), **call)
+    fmt = first.format
+
+    def more(number: int, size: int) -> DequantizeVectors:
+        draws = Draws(call["seed"], "dequantize", fmt.name, number)
+        elements = draws.integers(0, 1 << fmt.element.bits, (size, fmt.block_size)).astype(np.uint8)
+        scales = draws.integers(0, 1 << fmt.scale.bits, size).astype(np.uint8)
+        values = dequantize_results(Blocks(fmt, elements, scales))
+        classes = (StimulusClassRange("random", RANDOM_BLOCKS, 0, size),)
+        return replace(first, elements=elements, scales=scales, values=values, classes=classes)
+
+    return RowPieces(first, count, more)
 
 
 def dequantize_results(blocks: Blocks, overflow: DequantizeOverflow = "infinity") -> NDArray[np.uint32]:

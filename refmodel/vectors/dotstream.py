@@ -15,20 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from refmodel.errors import DefinitionError
+from refmodel.formats import BlockFormat, ElementFormat
 from refmodel.vectors import bulk
 from refmodel.vectors.dotset import DotVectors, dot_results, make_dot_vectors, unscaled_blocks
 from refmodel.vectors.initial import draw_initial
+from refmodel.vectors.pieces import FIRST, MAX_STREAM, WHOLE, Pieces, Shard, check_stream, with_call
 from refmodel.vectors.selection import select_vectors
 from refmodel.vectors.stimulus import Stimulus
 from refmodel.vectors.suite import ALL_PAIRS, FILLER
 from refmodel.vectors.vectorset import StimulusClassRange
 
-FIRST = 1 << 16
-"""Dot products asked for in the first piece."""
-
-MAX_STREAM = 1 << 36
-"""Largest number of dot products of a set."""
+__all__ = ["DESCRIPTIONS", "FIRST", "MAX_STREAM", "DotPieces", "Shard", "dot_pieces", "stream_dot_vectors"]
 
 DESCRIPTIONS = {
     "pairs": "every pair of element codes alone in a lane that rotates",
@@ -39,24 +36,9 @@ DESCRIPTIONS = {
 """What the classes after those of the first piece provoke."""
 
 
-@dataclass(frozen=True)
-class Shard:
-    """Part *index*, from 0, of *of* parts of a set."""
-
-    index: int = 0
-    of: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.index < self.of:
-            raise DefinitionError(f"shard {self.index}/{self.of}: shards of {self.of} are 0/{self.of} and up")
-
-
-WHOLE = Shard()
-
-
 def stream_dot_vectors(
-    a_format: str,
-    b_format: str,
+    a_format: str | BlockFormat | ElementFormat,
+    b_format: str | BlockFormat | ElementFormat,
     *,
     count: int,
     shard: Shard = WHOLE,
@@ -78,24 +60,25 @@ def stream_dot_vectors(
         DefinitionError: If the count is out of range, or there are more shards than pieces, and as `make_dot_vectors`.
         UnknownNameError, ShapeError, DtypeError: As `make_dot_vectors`.
     """
-    if not 1 <= count <= MAX_STREAM:
-        raise DefinitionError(f"count {count} is not between 1 and {MAX_STREAM}")
+    return dot_pieces(a_format, b_format, count=count, progress=progress, **call).parts(shard, progress)
+
+
+def dot_pieces(
+    a_format: str | BlockFormat | ElementFormat,
+    b_format: str | BlockFormat | ElementFormat,
+    *,
+    count: int,
+    progress: Callable[[str], None] = lambda step: None,
+    **call: Any,
+) -> DotPieces:
+    """Return the pieces of a set of at least *count* dot products; arguments and errors as `stream_dot_vectors`."""
+    check_stream(count)
     first = make_dot_vectors(a_format, b_format, count=min(count, FIRST), progress=progress, **call)
-    made_by = {**first.call, "count": count, "shard": [shard.index, shard.of]}
-    pieces = _Pieces(replace(first, call=made_by), count)
-    total = pieces.total
-    if shard.of > total:
-        raise DefinitionError(f"shard {shard.index}/{shard.of}: a set of {count} has {total} pieces and no more shards")
-    start, end = (index * total // shard.of for index in (shard.index, shard.index + 1))
-    for number in range(start, end):
-        tenth, before = (10 * done // (end - start) for done in (number - start, number - start - 1))
-        if number > start and tenth != before:
-            progress(f"the rest, {10 * tenth} % done")
-        yield pieces.piece(number)
+    return DotPieces(with_call(first, count=count), count)
 
 
 @dataclass(frozen=True)
-class _Pieces:
+class DotPieces(Pieces[DotVectors]):
     """The pieces of a set of *count* dot products that begins with *first*."""
 
     first: DotVectors

@@ -110,7 +110,7 @@ def check_destination(directory: str | os.PathLike[str]) -> Path:
     if not target.is_dir():
         raise FileError(f"{directory}: is a file; give the name of a directory that does not exist yet")
     try:
-        manifest = _read_manifest(target)
+        manifest = read_manifest(target)
     except MxError:
         raise FileError(
             f"{directory}: exists and is not a vector directory (no valid {MANIFEST}); it is left as it is"
@@ -131,7 +131,7 @@ def read_vectors(directory: str | os.PathLike[str]) -> VectorSet:
             hex, or a digest does not match; the message names file, and line or field.
     """
     path = Path(directory)
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     found = {
         form: FORMS[form].read(Contents(path, form, manifest.shapes, digests))
         for form, digests in manifest.forms.items()
@@ -338,7 +338,12 @@ def _write_files(
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="ascii", newline="\n")
 
 
-def _read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: Path) -> Manifest:
+    """Return the manifest of a vector directory.
+
+    Raises:
+        FileError: As `parse_manifest`, and if it cannot be read.
+    """
     path = directory / MANIFEST
     return parse_manifest(read_bytes(path), str(path))
 

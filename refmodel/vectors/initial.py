@@ -8,6 +8,7 @@ Both are integers times a power of two until they become codes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from refmodel.blocks import Blocks
 from refmodel.dot import dot
+from refmodel.elements import decode_table
+from refmodel.formats import ElementFormat, IntegerFormat
 from refmodel.operands import Elements, Operand
 from refmodel.vectors.codes import non_finite_products, scale_stimulus
 from refmodel.vectors.construct import BlockPair, negate_code, one_code
@@ -45,6 +48,12 @@ SPECIAL_BITS = tuple(
 )
 """Zero, least and greatest subnormal, least normal, one, greatest, Inf, and NaN: quiet and signalling, with
 several payloads; of both signs."""
+
+
+ROUNDINGS = ("none", "exact", "below tie", "tie to even down", "tie to even up", "above tie")
+"""Situations of the last rounding: what it cuts off."""
+
+_EACH_KIND = tuple(sign | magnitude for magnitude in (0, 1, 0x3F800000, 0x7F7FFFFF, INFINITY) for sign in (0, SIGN))
 
 
 class Case(NamedTuple):
@@ -77,15 +86,15 @@ def accumulator(request: Request) -> Stimulus:
     """Initial values against block sums: up to 60 binary orders apart and far beyond, cancelling it to zero or
     one unit, ties and one bit beside them by either, overflow and its undoing, NaN, Inf, zeros, subnormals."""
     build = _Builder(request)
-    core, makers = build.core(), build.makers()
-    always = len(core)
-    makers = core + makers
+    kinds, core, makers = build.kinds(), build.core(), build.makers()
+    always = len(kinds) + len(core)
+    makers = kinds + core + makers
 
     def cases() -> Iterator[Case]:
         for case in request.cases(len(makers), always):
             # A case that these formats cannot express is replaced by one that all can.
             made = makers[case]() or build.apart(build.draws.between(-MAX_GAP, MAX_GAP))
-            yield Case(build.surrounded(made.blocks), made.c)
+            yield made if case < len(kinds) else Case(build.surrounded(made.blocks), made.c)
 
     return request.stack_cases(cases())
 
@@ -100,6 +109,20 @@ class _Builder:
         self._scales = [scale_stimulus(fmt.scale) for fmt in (request.a_format, request.b_format)]
         self._width = min(FLOAT32.precision, self._kit.significand_bits)
         """Bits of a number that both a block and a Float32 hold."""
+
+    def kinds(self) -> list[Maker]:
+        """Cases that every set has, one block each: every kind of number as the result under every edge scale,
+        every situation of rounding beside every pair of kinds of elements, and of results beyond the range."""
+        makers: list[Maker] = []
+        for pair in self._edge_scales() if self._request.scaled else ():
+            makers += [partial(self.special, bits, partial(self._zeros_under, *pair)) for bits in _EACH_KIND]
+            makers += [partial(self.special, SIGN, partial(self._zeros_under, *pair, negative=True))]
+        for pair in self._least_scales() if self._request.scaled else ():
+            makers += [
+                partial(self.special, SIGN, partial(self._least_under, *pair, negative=n)) for n in (False, True)
+            ]
+        makers += [partial(self.rounded, pairs, kind) for pairs in self._pairs_of_kinds() for kind in ROUNDINGS]
+        return makers + self._beyond_makers()
 
     def core(self) -> list[Maker]:
         """Cases that every set has: special values against plain, zero and infinite sums; ties; cancellation;
@@ -339,6 +362,60 @@ class _Builder:
     def _signed(self, x: tuple[int, int], c: tuple[int, int], sign: int) -> Case | None:
         return self._case(sign * x[0], x[1], (sign * c[0], c[1]))
 
+    def _beyond_makers(self) -> list[Maker]:
+        """The largest number and what takes it beyond the range: by the last place of what is there, exactly, by a
+        tie with an even and an odd digit above, and by a bit more."""
+        precision, emax = self._target.precision, self._target.emax
+        unit = emax - precision + 1
+        top = (1 << precision) - 1, unit
+        steps = ((1, unit), (5, unit - 2), (2, unit), (4, unit), (9, unit - 2))
+        pairs = [pair for step in steps for pair in ((top, step), (step, top))]
+        return [partial(self._signed, x, c, sign) for x, c in pairs for sign in (1, -1)]
+
+    # Kinds of elements
+
+    def rounded(self, pairs: list[tuple[int, int]], kind: str) -> Case | None:
+        """The block has these pairs of codes, and c makes the sum one of that situation of rounding."""
+        tables = [decode_table(element) for element in (self._a, self._b)]
+        block_sum = sum((Fraction(float(tables[0][a])) * Fraction(float(tables[1][b])) for a, b in pairs), Fraction(0))
+        a_codes, b_codes = [0] * self._kit.lanes, [0] * self._kit.lanes
+        start = self.draws.below(self._kit.lanes - len(pairs) + 1)
+        for lane, (a_code, b_code) in enumerate(pairs, start):
+            a_codes[lane], b_codes[lane] = a_code, b_code
+        block = BlockPair(a_codes, b_codes, *(scale.one for scale in self._scales))
+        # The sum is n * 2**e with odd n.
+        n, e = block_sum.numerator, 1 - block_sum.denominator.bit_length()
+        zeros = (n & -n).bit_length() - 1
+        n, e, sign = abs(n) >> zeros, e + zeros, 1 if n > 0 else -1
+        width, top = n.bit_length(), 1 << (self._target.precision - 1)
+        match kind:
+            case "none":
+                return Case([block], INFINITY)
+            case "exact":
+                return Case([block], 0)
+            case "below tie" | "above tie":  # c is so large that the sum is less than half its last place
+                c = sign * (top + 2) if kind == "below tie" else -sign * (top + 2), e + width + 1
+            case _:  # the last bit of the sum is half the last place of c
+                odd = (n >> 1) % 2 if kind == "tie to even down" else 1 - (n >> 1) % 2
+                c = sign * (top + 2 + odd), e + 1
+        bits = float32_bits(*c)
+        return None if bits is None else Case([block], bits)
+
+    def _pairs_of_kinds(self) -> list[list[tuple[int, int]]]:
+        """Return pairs of codes for blocks whose sum is not zero, that hold every kind of finite element beside every
+        other: those of the same magnitudes in one block, and zeros with all."""
+        of_a, of_b = ([_both_signs(each, code) for code in _magnitudes(each)] for each in (self._a, self._b))
+        groups = [
+            [(positive[0], partner[0]), *((a, b) for a in positive for b in partner)]
+            for positive in of_a[1:]
+            for partner in of_b[1:]
+        ]
+        rest = [(a, b) for a in of_a[0] for pair in of_b for b in pair]
+        rest += [(a, b) for pair in of_a[1:] for a in pair for b in of_b[0]]
+        step = self._kit.lanes - 1
+        one = one_code(self._a), one_code(self._b)
+        return groups + [[one, *rest[first : first + step]] for first in range(0, len(rest), step)]
+
     # Special values
 
     def special(self, bits: int, make: Callable[[], BlockPair | None]) -> Case | None:
@@ -395,6 +472,28 @@ class _Builder:
         b_code = negate_code(self._b, one_code(self._b)) if negative else one_code(self._b)
         return kit.block([(a_code, b_code)] * kit.lanes, kit.unit_scale_sum, self.draws)
 
+    def _edge_scales(self) -> list[tuple[int, int]]:
+        """Return pairs of scale codes: every one at an edge with 1.0."""
+        a, b = self._scales
+        return [*((code, b.one) for code in a.edges), *((a.one, code) for code in b.edges)]
+
+    def _least_scales(self) -> list[tuple[int, int]]:
+        """Return pairs of scale codes: every one at an edge with the smallest."""
+        a, b = self._scales
+        return [*((code, b.extremes[0]) for code in a.edges), *((a.extremes[0], code) for code in b.edges)]
+
+    def _least_under(self, a_scale: int, b_scale: int, *, negative: bool) -> BlockPair:
+        """The smallest product, alone."""
+        a_codes, b_codes = [0] * self._kit.lanes, [0] * self._kit.lanes
+        lane = self.draws.below(self._kit.lanes)
+        a_codes[lane], b_codes[lane] = 1, negate_code(self._b, 1) if negative else 1
+        return BlockPair(a_codes, b_codes, a_scale, b_scale)
+
+    def _zeros_under(self, a_scale: int, b_scale: int, *, negative: bool = False) -> BlockPair:
+        """Every product is zero: the result is what c is, whatever the scales."""
+        block = self._zeros(negative)
+        return BlockPair(block.a_codes, block.b_codes, a_scale, b_scale)
+
     def _cancelling(self) -> BlockPair:
         kit = self._kit
         product = kit.products[self.draws.below(len(kit.products))]
@@ -411,6 +510,18 @@ class _Builder:
             lane = self.draws.below(self._kit.lanes)
             block.a_codes[lane], block.b_codes[lane] = pair
         return block
+
+
+def _magnitudes(element: ElementFormat) -> list[int]:
+    """Return the codes of zero, the smallest, one, and the largest."""
+    return [0, 1, one_code(element), element.max_code]
+
+
+def _both_signs(element: ElementFormat, code: int) -> tuple[int, int]:
+    """Return a code and that of its negative; of the largest integer the smallest, whatever its magnitude."""
+    if isinstance(element, IntegerFormat) and code == element.max_code:
+        return code, element.min_code
+    return code, negate_code(element, code)
 
 
 AIMED = frozenset({"cancellation", "ties", "range"})

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from refmodel.errors import unknown_name
-from refmodel.vectors.dotstream import MAX_STREAM
+from refmodel.vectors.pieces import MAX_STREAM
 
 SMOKE_LIMIT = 2_000
 """Most vectors of a set of level ``smoke``."""

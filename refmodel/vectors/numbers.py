@@ -277,15 +277,17 @@ def zeros(request: NumberRequest) -> Bits:
 
 def specials(request: NumberRequest) -> Bits:
     """NaN, quiet and signalling and of several payloads, and Inf, of both signs: in every lane, among ordinary
-    numbers, zeros and the largest; two of them in a block; in all lanes."""
+    numbers, zeros, the largest, and the ends of the range; two of them in a block; in all lanes."""
     numbers, lanes = request.numbers, request.lanes
     kinds = np.array(numbers.specials, np.uint32)
     n = len(kinds) * lanes
     blocks = _ordinary(request, n + len(kinds) ** 2)
     place = np.arange(n) // len(kinds)
-    surround = np.arange(n) % 3
+    surround = np.arange(n) % 4
     blocks[:n][surround == 1] = 0
     blocks[:n][surround == 2] = np.uint32(numbers.infinity - 1)
+    ends = np.array([0, 1, numbers.infinity - 1], np.uint32)
+    blocks[:n][surround == 3] = np.resize(np.concatenate([ends, ends | np.uint32(numbers.sign)]), lanes)
     blocks[np.arange(n), place] = np.resize(kinds, n)
     first, second = np.divmod(np.arange(len(kinds) ** 2), len(kinds))
     pairs = np.arange(n, n + first.size)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from refmodel.oracle.packing import pack
 from refmodel.packing import SCALE_POSITIONS, ScalePosition, pack_blocks, unpack_blocks
 from refmodel.vectors.dotset import check_request, get_vector_format
 from refmodel.vectors.draws import Draws
+from refmodel.vectors.pieces import FIRST, RowPieces, check_stream
 from refmodel.vectors.vectorset import Plane, RowSet, StimulusClassRange, parts_of
 
 _Set = TypeVar("_Set", bound="PackVectors")
@@ -198,6 +199,25 @@ def make_pack_vectors(
         classes=tuple(classes),
         call={"seed": seed, "count": count, "inputs": [], "shard": [0, 1]},
     )
+
+
+def pack_pieces(block_format: str | BlockFormat, *, count: int, **call: Any) -> RowPieces:
+    """Return the pieces of a set of at least *count* blocks; arguments and errors as `make_pack_vectors`."""
+    check_stream(count)
+    first = make_pack_vectors(block_format, count=min(count, FIRST), **call)
+    fmt = first.format
+
+    def more(number: int, size: int) -> PackVectors:
+        draws = Draws(call["seed"], "pack", fmt.name, number)
+        elements = draws.integers(0, 1 << fmt.element.bits, (size, fmt.block_size)).astype(np.uint8)
+        scales = draws.integers(0, 1 << fmt.scale.bits, size).astype(np.uint8)
+        if first.scale_position == "apart":
+            scales[:] = 0
+        packed = pack_results(Blocks(fmt, elements, scales), first.layout, first.scale_position)
+        classes = (StimulusClassRange("random", CLASSES["random"], 0, size),)
+        return replace(cast("PackVectors", first), elements=elements, scales=scales, packed=packed, classes=classes)
+
+    return RowPieces(first, count, more)
 
 
 def pack_results(blocks: Blocks, layout: Layout, scale_position: ScalePosition) -> NDArray[np.uint8]:

@@ -46,8 +46,10 @@ def _random_blocks(block_format: BlockFormat, n: int, draws: Draws) -> Blocks:
     lanes = block_format.block_size
     n_codes = 1 << block_format.element.bits
     kind = draws.integers(0, 8, n)
-    quantized = _quantize(wide_spread(n, lanes, draws), block_format)
-    codes = quantized.codes.reshape(n, lanes).copy()
+    is_quantized = kind > _BAND[-1]
+    quantized = _quantize(wide_spread(n, lanes, draws, is_quantized), block_format)
+    codes = np.zeros((n, lanes), np.uint8)
+    codes[is_quantized] = quantized.codes.reshape(-1, lanes)
     is_any, is_finite, is_band = (np.isin(kind, kinds) for kinds in (_ANY_CODE, _FINITE, _BAND))
     codes[is_any] = draws.integers(0, n_codes, (int(is_any.sum()), lanes))
     finite_codes = np.flatnonzero(np.isfinite(decode_table(block_format.element)))
@@ -57,7 +59,7 @@ def _random_blocks(block_format: BlockFormat, n: int, draws: Draws) -> Blocks:
     unit = one_code(scale)
     near, anywhere = draws.integers(unit - 8, unit + 9, n), draws.integers(0, scale.max_code + 1, n)
     scales = np.where(draws.integers(0, 4, n) == 0, anywhere, near)
-    scales = np.where(kind > _BAND[-1], quantized.scales.reshape(n), scales)
+    scales[is_quantized] = quantized.scales.reshape(-1)
     scales[draws.integers(0, 64, n) == 0] = scale.nan_codes[0]
     if scale.ignored_bits:
         scales |= draws.integers(0, 2, n) * (scale.magnitude_mask + 1)
@@ -85,8 +87,12 @@ def _band_codes(block_format: BlockFormat, n: int, draws: Draws) -> NDArray[np.i
     return magnitude | np.where(negative, element.sign_mask, 0)
 
 
-def wide_spread(n: int, lanes: int, draws: Draws) -> NDArray[np.float64]:
+def wide_spread(
+    n: int, lanes: int, draws: Draws, chosen: NDArray[np.bool_] | slice = slice(None)
+) -> NDArray[np.float64]:
     """Return values [n, lanes] that spread like a lognormal distribution, of a width that varies by row.
+
+    Of the n rows, all of which are drawn, only those *chosen* are computed.
 
     The exponent is a sum of uniform integers, near to normal, and the significand is uniform: no
     logarithm or exponential, whose last bit differs between machines.
@@ -96,9 +102,10 @@ def wide_spread(n: int, lanes: int, draws: Draws) -> NDArray[np.float64]:
     centre = np.where(
         draws.integers(0, 4, (n, 1)) == 0, draws.integers(-130, 121, (n, 1)), draws.integers(-8, 9, (n, 1))
     )
-    significand = 1 + np.ldexp(draws.integers(0, 1 << 24, (n, lanes)).astype(np.float64), -24)
-    negative = draws.integers(0, 2, (n, lanes)) == 1
-    values: NDArray[np.float64] = np.ldexp(np.where(negative, -significand, significand), exponent + centre)
+    fraction = draws.integers(0, 1 << 24, (n, lanes))[chosen]
+    significand = 1 + np.ldexp(fraction.astype(np.float64), -24)
+    negative = draws.integers(0, 2, (n, lanes))[chosen] == 1
+    values: NDArray[np.float64] = np.ldexp(np.where(negative, -significand, significand), (exponent + centre)[chosen])
     return values
 
 

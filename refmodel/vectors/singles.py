@@ -8,7 +8,7 @@ measurements that they come from, in which 10,000 such numbers found every fault
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from refmodel.vectors.dotset import check_request
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.numbers import NUMBER_FORMATS, Bits, InputFormat, as_numbers
 from refmodel.vectors.numbers import NumberFormat as InputNumbers
+from refmodel.vectors.pieces import FIRST, RowPieces, check_stream
 from refmodel.vectors.vectorset import Plane, RowSet, StimulusClassRange
 
 SOURCES = {"fp32": FLOAT32, "bf16": BFLOAT16}
@@ -359,6 +360,29 @@ def make_encode_vectors(
         classes=tuple(classes),
         call={"seed": seed, "count": count, "inputs": [], "shard": [0, 1]},
     )
+
+
+def encode_pieces(fmt: str | NumberFormat, *, count: int, **call: Any) -> RowPieces:
+    """Return the pieces of a set of at least *count* numbers; arguments and errors as `make_encode_vectors`."""
+    check_stream(count)
+    first = make_encode_vectors(fmt, count=min(count, FIRST), **call)
+    last = ENCODE_CLASSES[-1]
+
+    def more(number: int, size: int) -> EncodeVectors:
+        draws = Draws(call["seed"], "encode", last.name, first.format.name, first.input_format, number)
+        part = last.generate(EncodeRequest(draws, first.format, NUMBER_FORMATS[first.input_format], size))
+        values = as_numbers(part, first.input_format)
+        codes = encode_results(values, first.format, first.input_format, first.options)
+        classes = (StimulusClassRange(last.name, last.description, 0, size),)
+        return replace(first, values=values, codes=codes, classes=classes)
+
+    return RowPieces(first, count, more)
+
+
+def decode_pieces(fmt: str | NumberFormat, *, count: int, **call: Any) -> RowPieces:
+    """Return the one piece of a set of all codes; arguments and errors as `make_decode_vectors`."""
+    check_stream(count)
+    return RowPieces(make_decode_vectors(fmt, count=min(count, FIRST), **call), count, None)
 
 
 def _share(count: int, made: int, percent: int) -> int:

@@ -75,6 +75,14 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
         minimum=80,
     ),
     StimulusClass(
+        "crosses",
+        "every kind of element beside every other and under every edge scale, edge scales crossed, in any set",
+        codes.crosses,
+        single_percent=1,
+        multi_percent=1,
+        minimum=0,
+    ),
+    StimulusClass(
         "cancellation",
         "products that cancel to zero or to one last unit at every depth, negative zeros, negative sums",
         sums.cancellation,
@@ -138,8 +146,8 @@ STIMULUS_CLASSES: tuple[StimulusClass, ...] = (
         FILLER,
         "random codes, bands of exponents and wide-spread data, under near and far scales",
         sampled.random,
-        single_percent=10,
-        multi_percent=18,
+        single_percent=9,
+        multi_percent=17,
         minimum=32,
     ),
 )

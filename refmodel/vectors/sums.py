@@ -179,6 +179,7 @@ def _range_anchors(kit: Operands, target: Target) -> list[tuple[int, int]]:
     anchors = [((1 << width) - step, emax + 1 - width) for step in range(1, 5)]
     anchors += [(1, emax), (3, emax), (1, emax + 1), (5, emax - 1), (1, emax + 33), (1, emax + 100)]
     anchors += [(target.overflow_tie, emax - precision)]
+    anchors += [((1 << width - 1) + 1, emax + 2 - width)]  # beyond the range, and a tie if that had no end
     anchors += [((target.overflow_tie << 1) + side, emax - precision - 1) for side in (-1, 1)]
     anchors += [(1, exponent) for exponent in range(half_quantum - 3, emin + 2)]
     anchors += [(number, half_quantum) for number in (3, 5, 7)]

@@ -171,8 +171,7 @@ def make_tile_vectors(
         DefinitionError: If an extent is out of range, and as `make_dot_vectors`.
         UnknownNameError, ShapeError, DtypeError: As `make_dot_vectors`.
     """
-    if not (1 <= rows <= MAX_EXTENT and 1 <= columns <= MAX_EXTENT):
-        raise DefinitionError(f"a tile of {rows} x {columns}: rows and columns must be from 1 to {MAX_EXTENT}")
+    check_extents(rows, columns)
     side = max(rows, columns)
     if count > MAX_COUNT // side:
         raise DefinitionError(f"count {count} of tiles of {rows} x {columns} is above {MAX_COUNT // side}")
@@ -188,6 +187,22 @@ def make_tile_vectors(
         progress=progress,
     )
     progress("tiles")
+    return tiles_of(dots, rows, columns, count)
+
+
+def check_extents(rows: int, columns: int) -> None:
+    """Refuse extents of a tile that are out of range.
+
+    Raises:
+        DefinitionError: If so.
+    """
+    if not (1 <= rows <= MAX_EXTENT and 1 <= columns <= MAX_EXTENT):
+        raise DefinitionError(f"a tile of {rows} x {columns}: rows and columns must be from 1 to {MAX_EXTENT}")
+
+
+def tiles_of(dots: DotVectors, rows: int, columns: int, count: int) -> TileVectors:
+    """Return the tiles that a set of dot products gives."""
+    side = max(rows, columns)
     chosen, classes = _choose_dots(dots, side)
     lengths = np.diff(dots.bounds)[chosen[:, 0]]
     tile = np.repeat(np.arange(len(chosen)), lengths)
@@ -202,8 +217,9 @@ def make_tile_vectors(
     c = None
     if dots.c is not None:
         row, column = np.divmod(np.arange(rows * columns), columns)
-        # On the diagonal that of the dot product; elsewhere that of another one of the tile.
-        c = dots.c[chosen[:, np.where(row == column, row, (row + column) % side)]]
+        # On the diagonal that of the dot product; elsewhere those of tiles that follow, each another one.
+        source = (np.arange(len(chosen))[:, None] + (column - row) % side) % len(chosen)
+        c = dots.c[chosen[source, row]]
     return TileVectors(
         a=a,
         b=b,
@@ -212,9 +228,9 @@ def make_tile_vectors(
         rule=dots.rule,
         classes=classes,
         call={
-            "seed": seed,
+            "seed": dots.call["seed"],
             "count": count,
-            "initial_values": initial_values,
+            "initial_values": dots.call["initial_values"],
             "inputs": dots.call["inputs"],
             "shard": [0, 1],
         },
