@@ -8,8 +8,9 @@ import importlib.machinery
 import importlib.util
 import pickle
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -18,14 +19,16 @@ from numpy.typing import NDArray
 
 from refmodel.errors import MxError
 from refmodel.formats import OCP_FORMATS, get_format
-from refmodel.options import EncodeOptions, QuantizeOptions
+from refmodel.options import EncodeOptions, Overflow, QuantizeOptions, Rounding, ScaleRule
 from refmodel.vectors.conversions import make_dequantize_vectors, make_quantize_vectors
 from refmodel.vectors.dotset import make_dot_vectors
 from refmodel.vectors.singles import make_decode_vectors, make_encode_vectors
 from refmodel.vectors.vectorset import VectorSet
 
 BLOCKS = (*OCP_FORMATS, "nvfp4")
-_ROUNDINGS = ("rne", "rna", "rnz", "rtz", "rup", "rdn", "rto")
+_ROUNDINGS: tuple[Rounding, ...] = ("rne", "rna", "rnz", "rtz", "rup", "rdn", "rto")
+_OVERFLOWS: tuple[Overflow, ...] = ("saturate", "overflow")
+_SCALE_RULES: tuple[ScaleRule, ...] = ("floor", "ceil", "rceil", "even")
 _PAIRS = (*((name, name) for name in BLOCKS), ("mxfp8_e4m3", "mxfp4_e2m1"), ("mxint8", "mxfp8_e5m2"))
 _RULES = ("exact_fp32", "block32_fp32_add", "nv_mxf8f6f4", "nv_mxf4")
 
@@ -102,36 +105,27 @@ def _sets() -> Iterator[VectorSet]:
     for name in (*elements, "e8m0", "ue4m3"):
         yield make_decode_vectors(name, count=1, seed=1)
     for name in elements:
-        for rounding in _ROUNDINGS:
-            yield from _possible(
-                lambda overflow, name=name, rounding=rounding: make_encode_vectors(
-                    name, options=EncodeOptions(rounding=rounding, overflow=overflow), count=1, seed=1
-                ),
-                ("saturate", "overflow"),
-            )
+        encodings = [EncodeOptions(rounding=each, overflow=end) for each in _ROUNDINGS for end in _OVERFLOWS]
+        yield from _possible(partial(make_encode_vectors, name, options=each, count=1, seed=1) for each in encodings)
     for name in BLOCKS:
         yield make_dequantize_vectors(name, count=1, seed=1)
-        options = [QuantizeOptions(scale_rule=rule) for rule in ("floor", "ceil", "rceil", "even")]
+        options = [QuantizeOptions(scale_rule=rule) for rule in _SCALE_RULES]
         options += [QuantizeOptions(overflow="overflow"), QuantizeOptions(rounding="rna")]
-        yield from _possible(
-            lambda each, name=name: make_quantize_vectors(name, options=each, count=1, seed=1), options
-        )
+        yield from _possible(partial(make_quantize_vectors, name, options=each, count=1, seed=1) for each in options)
         yield make_quantize_vectors(name, input_format="bf16", count=1, seed=1)
     for a, b in _PAIRS:
-        for rule in _RULES:
-            yield from _possible(
-                lambda multi, a=a, b=b, rule=rule: make_dot_vectors(
-                    a, b, rule=rule, multi_block=multi, initial_values=True, count=1, seed=1
-                ),
-                (False, True),
-            )
+        yield from _possible(
+            partial(make_dot_vectors, a, b, rule=rule, multi_block=multi, initial_values=True, count=1, seed=1)
+            for rule in _RULES
+            for multi in (False, True)
+        )
 
 
-def _possible(make: Callable[[Any], VectorSet], choices: Sequence[Any]) -> Iterator[VectorSet]:
+def _possible(makers: Iterable[Callable[[], VectorSet]]) -> Iterator[VectorSet]:
     """Yield the sets that there are; some formats lack some options."""
-    for choice in choices:
+    for make in makers:
         try:
-            yield make(choice)
+            yield make()
         except MxError:
             continue
 
