@@ -10,8 +10,8 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate mutate-model docs silicon mmasim test exhaustive laws evidence \
-  check-evidence lint clean iverilog ghdl
+.PHONY: help sim bulk wrong-designs museum coverage waves sv-bench synth formal mutate mutate-model docs silicon mmasim test exhaustive \
+  laws evidence check-evidence lint clean iverilog ghdl
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -49,6 +49,9 @@ bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver
 	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
+
+wrong-designs: $(VENV)/.test  ## judge the wrong designs of tests/wrong_designs, all of them, and see each bug named (minutes)
+	@WRONG_DESIGNS=all $(BIN)/python -m pytest -q tests/test_conform.py
 
 museum: $(VENV)/.sim  ## plant every fault of the bug museum in the RTL and see it caught; writes evidence/museum.json
 ## ONLY=LIST              names of faults, as shell patterns separated by commas (default all)
