@@ -10,8 +10,8 @@ option = $(if $($(2)),$(1) $(call quote,$($(2))))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help sim bulk museum coverage waves sv-bench synth formal mutate docs silicon mmasim test exhaustive laws evidence \
-  check-evidence lint clean iverilog ghdl
+.PHONY: help sim bulk wrong-designs museum coverage waves sv-bench synth formal mutate mutate-model docs silicon mmasim test exhaustive \
+  laws evidence check-evidence lint clean iverilog ghdl
 
 help:  ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -49,6 +49,9 @@ bulk: $(VENV)/.sim  ## the same in bulk: vectors from files through a C++ driver
 	  $(call option,--config,CONFIG) $(if $(ALL),--all) $(call option,--jobs,JOBS) \
 	  $(call option,--input,INPUT) $(call option,--input-b,INPUT_B) $(call option,--count,COUNT) \
 	  $(call option,--seed,SEED) $(call option,--record,RECORD) $(if $(CLASSES),--classes)
+
+wrong-designs: $(VENV)/.test  ## judge the wrong designs of tests/wrong_designs, all of them, and see each bug named (minutes)
+	@WRONG_DESIGNS=all $(BIN)/python -m pytest -q tests/test_conform.py
 
 museum: $(VENV)/.sim  ## plant every fault of the bug museum in the RTL and see it caught; writes evidence/museum.json
 ## ONLY=LIST              names of faults, as shell patterns separated by commas (default all)
@@ -97,6 +100,12 @@ mutate: $(VENV)/.formal  ## plant faults in units and see that each is caught, o
 	@$(BIN)/python -m flows.mutation.run $(call option,--unit,UNIT) $(call option,--formats,FORMATS) \
 	  $(call option,--config,CONFIG) $(call option,--mutants,MUTANTS) $(call option,--seed,SEED) \
 	  $(call option,--yosys,YOSYS) $(call option,--limit,LIMIT) $(call option,--jobs,JOBS)
+
+mutate-model: $(VENV)/.mutation  ## change the Python model in one place at a time and see that an answer becomes wrong
+## ONLY=LIST              modules of the numeric core (default all); MUTANTS=N a module, at most (default 100)
+## SEED=N, JOBS=N         seed of the choice (default 1), processes (default: one a core)
+	@$(BIN)/python -m flows.model_mutation.run $(call option,--only,ONLY) $(call option,--mutants,MUTANTS) \
+	  $(call option,--seed,SEED) $(call option,--jobs,JOBS)
 
 formal: $(VENV)/.formal  ## prove units over all inputs, each proof beside a fault that it must find; ends with a table
 ## YOSYS=NAME             another Yosys than that of PyPI, as yosys of Debian's package
@@ -159,6 +168,11 @@ $(VENV)/.synth: pyproject.toml $(VENV)/.sim | $(BIN)/python
 $(VENV)/.formal: pyproject.toml $(VENV)/.sim | $(BIN)/python
 	@echo "installing the packages of extra 'formal' into $(VENV) ..."
 	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[formal]'
+	@touch $@
+
+$(VENV)/.mutation: pyproject.toml $(VENV)/.sim | $(BIN)/python
+	@echo "installing the packages of extra 'mutation' into $(VENV) ..."
+	@$(BIN)/pip install -qq --disable-pip-version-check -e '.[mutation]'
 	@touch $@
 
 $(VENV)/.silicon: pyproject.toml | $(BIN)/python

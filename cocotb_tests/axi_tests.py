@@ -29,7 +29,8 @@ async def endpoints(dut: Any, scenario: Scenario) -> None:
     bench = StreamBench(dut)
     handshake, stimulus = bench.handshake, bench.stimulus
     names = [handshake.in_valid.removesuffix("_tvalid"), handshake.out_valid.removesuffix("_tvalid")]
-    active = bench.description.reset.active == "high"
+    reset = bench.description.reset
+    active = reset is not None and reset.active == "high"
     source, sink = (
         kind(AxiStreamBus.from_prefix(dut, name), bench.clock, bench.reset_pin, reset_active_level=active, byte_lanes=1)
         for kind, name in zip((AxiStreamSource, AxiStreamSink), names, strict=True)

@@ -12,7 +12,7 @@ import numpy as np
 from cocotb_tools.check_results import get_results
 from numpy.typing import NDArray
 
-from cocotb_tests import replay_tests, simulators, stream_tests
+from cocotb_tests import combinational_tests, replay_tests, simulators, stream_tests
 from cocotb_tests.operations import FAMILIES
 from cocotb_tests.port_values import named_ports
 from cocotb_tests.settings import BenchResult, Settings
@@ -60,6 +60,8 @@ class Outcome:
         failures: Sentences about everything else that is wrong; a right job has none, and no mismatches.
         met: uint8 [vectors], what each vector met at the ports while its result was compared, as bits; of jobs in
             bulk alone, else empty.
+        seen: uint32 [vectors, words], the first result of each vector, and bool [vectors], whether it came; None of
+            jobs in bulk, and where the bench left nothing.
     """
 
     description: Description
@@ -72,6 +74,7 @@ class Outcome:
     reports: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     met: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    seen: tuple[NDArray[np.uint32], NDArray[np.bool_]] | None = None
 
     @property
     def passed(self) -> bool:
@@ -105,13 +108,14 @@ class Bench:
         """
         parameters = description.parameter_values(configuration)
         directory = self.build_root / self.sim / build_name(description, parameters)
-        job = simulators.Job(description.design, named_ports(description), parameters, self.waves)
+        job = simulators.Job(description.design, named_ports(description, configuration), parameters, self.waves)
         simulators.build(self.sim, self.version, job, directory)
         return directory
 
     def simulate(
         self, description: Description, configuration: Configuration, directory: Path, *, seed: int, replay: str,
-        vector: int | None = None, test_module: str | None = None,
+        vector: int | None = None, test_module: str | None = None, trace: Path | None = None,
+        alternative: int | None = None,
     ) -> Outcome:  # fmt: skip
         """Build if need be, play the vector set that stands in *directory*, and judge the result.
 
@@ -122,6 +126,8 @@ class Bench:
             replay: Shell command that repeats this simulation.
             vector: The one item to play; None plays all.
             test_module: Other tests than the bench's own, for tests of this function.
+            trace: A file for the values of all ports at every clock edge.
+            alternative: Which other description is tried, of `alternatives`.
 
         Raises:
             ToolError: If the simulator refuses the sources.
@@ -129,7 +135,8 @@ class Bench:
         """
         items = FAMILIES[description.operation.name].read(configuration, directory).count
         build_directory = self.build(description, configuration)
-        modules = {stream_tests.__name__: stream_tests.TESTS}
+        tests = combinational_tests if description.handshake.protocol == "combinational" else stream_tests
+        modules = {tests.__name__: tests.TESTS}
         if description.handshake.protocol == "axi4_stream":
             modules[_AXI_TESTS] = _AXI_TEST_COUNT
         if vector is not None:
@@ -137,15 +144,17 @@ class Bench:
         run_directory = build_directory / f"run-{hashlib.sha256(configuration.name.encode()).hexdigest()[:12]}"
         run_directory.mkdir(exist_ok=True)
         result, log = run_directory / "result.json", run_directory / "sim.log"
-        result.unlink(missing_ok=True)
+        for left in (result, result.with_suffix(".npz")):
+            left.unlink(missing_ok=True)
         settings = Settings(
             str(description.file.resolve()), configuration.name, str(directory.resolve()), seed, str(result), replay,
-            vector,
+            vector, None if trace is None else str(trace.resolve()), alternative,
         )  # fmt: skip
         xml = simulators.run(
             self.sim, top=description.design.top, test_module=test_module or ",".join(modules),
             build_directory=build_directory, run_directory=run_directory, seed=seed,
             environment=settings.environment(), log=log, waves=self.waves,
+            generics=description.parameter_values(configuration),
         )  # fmt: skip
         vectors = items if vector is None else 1
         return judge(Outcome(description, configuration, vectors), sum(modules.values()), xml, result, log)
@@ -186,7 +195,15 @@ def judge(job: Outcome, tests: int, xml: Path, result: Path, log: Path) -> Outco
     return Outcome(
         job.description, job.configuration, job.vectors, bench.mismatches, bench.classes, bench.comparisons,
         bench.seconds, bench.reports, [*bench.failures, *failures],
+        seen=_read_seen(result.with_suffix(".npz")),
     )  # fmt: skip
+
+
+def _read_seen(path: Path) -> tuple[NDArray[np.uint32], NDArray[np.bool_]] | None:
+    if not path.is_file():
+        return None
+    with np.load(path) as arrays:
+        return arrays["seen"], arrays["compared"]
 
 
 def reason_of(xml: Path, log: Path) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refmodel.conformance.configuration import Configuration
-from refmodel.conformance.description import Description, Port
-from refmodel.conformance.operations import Shape
+from refmodel.conformance.description import Description, Order, Port
+from refmodel.conformance.operations import Shape, number_format
 
 Codes: TypeAlias = NDArray[np.unsignedinteger[Any]]
 """The items of a role, [rows, items], each an unsigned integer."""
@@ -34,14 +34,43 @@ def port_bits(
     """
     ports: dict[str, Bits] = {}
     for role, codes in planes.items():
-        port, shape = description.ports[role], description.shape(role, configuration)
+        shape = description.shape(role, configuration)
         assert shape is not None, f"a plane for {role}, which carries nothing"
         assert codes.shape[1] == shape.count, f"{role}: {codes.shape[1]} codes in a beat, its port has {shape.count}"
-        bits = ports.setdefault(port.port, np.zeros((len(codes), widths[port.port]), np.uint8))
-        packed = pack(codes, port, shape)
-        low = description.low(role, configuration)
-        bits[:, low : low + packed.shape[1]] = packed
+        packed = pack(codes, description.ports[role], shape)
+        if description.ports[role].fields:
+            packed = np.concatenate([packed, _leading_bits(codes, description, configuration, role)], axis=1)
+        for piece in description.pieces(role, configuration):
+            bits = ports.setdefault(piece.port, np.zeros((len(codes), widths[piece.port]), np.uint8))
+            bits[:, piece.low : piece.end] = packed[:, piece.bits]
     return ports
+
+
+def _leading_bits(codes: Codes, description: Description, configuration: Configuration, role: str) -> Bits:
+    """Return the bit above the fraction of every number: 0 of zeros and subnormal numbers, 1 of all others."""
+    fmt = number_format(description.operation, role, configuration)
+    exponents = codes >> codes.dtype.type(fmt.mantissa_bits) & codes.dtype.type((1 << fmt.exponent_bits) - 1)
+    leading: Bits = (exponents != 0).astype(np.uint8)
+    return leading
+
+
+def role_codes(
+    description: Description, configuration: Configuration, role: str, ports: Mapping[str, Bits]
+) -> Codes:
+    """Return the codes [rows, items] of a role from what its ports carry."""
+    port, shape = description.ports[role], description.shape(role, configuration)
+    assert shape is not None, f"{role} carries nothing"
+    place, pieces = port.item_bits or shape.bits, description.pieces(role, configuration)
+    rows = len(ports[pieces[0].port])
+    bits = np.zeros((rows, shape.count * (place + 1)), np.uint8)
+    for piece in pieces:
+        bits[:, piece.bits] = ports[piece.port][:, piece.low : piece.end]
+    items = bits[:, : shape.count * place].reshape(rows, shape.count, place)[:, :, : shape.bits]
+    size = next(size for size in (1, 2, 4) if 8 * size >= shape.bits)
+    padded = np.pad(items, ((0, 0), (0, 0), (0, 8 * size - shape.bits)))
+    octets = np.packbits(padded, axis=2, bitorder="little")
+    codes: Codes = np.ascontiguousarray(octets).view(f"<u{size}")[:, :, 0].astype(f"u{size}")
+    return codes[:, ::-1] if port.order == "first_high" else codes
 
 
 def pack(codes: Codes, port: Port, shape: Shape) -> Bits:
@@ -53,14 +82,9 @@ def pack(codes: Codes, port: Port, shape: Shape) -> Bits:
     bits = np.unpackbits(octets.reshape(*ordered.shape, -1), axis=2, bitorder="little")
     if bits.shape[2] < place:
         bits = np.pad(bits, ((0, 0), (0, 0), (0, place - bits.shape[2])))
+    if port.signed:
+        bits[:, :, shape.bits : place] = bits[:, :, shape.bits - 1 : shape.bits]
     return bits[:, :, :place].reshape(len(codes), -1)
-
-
-def unpack(value: int, port: Port, shape: Shape) -> list[int]:
-    """Return the items of a role from its bits of a port, and those above."""
-    place = port.item_bits or shape.bits
-    items = [value >> (i * place) & ((1 << shape.bits) - 1) for i in range(shape.count)]
-    return items[::-1] if port.order == "first_high" else items
 
 
 def digits(bits: Bits) -> list[str]:
@@ -73,3 +97,15 @@ def words(bits: Bits) -> NDArray[np.uint32]:
     """Return every row as little-endian words of 32 bits."""
     padded = np.pad(bits, ((0, 0), (0, -bits.shape[1] % 32)))
     return np.packbits(padded, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+
+
+def unpack_words(rows: NDArray[np.uint32], width: int) -> Bits:
+    """Return the lowest *width* bits of rows of little-endian words of 32 bits."""
+    octets = np.ascontiguousarray(rows.astype("<u4")).view(np.uint8)
+    return np.unpackbits(octets, axis=1, count=width, bitorder="little")
+
+
+def to_transfers(bits: Bits, width: int, order: Order) -> Bits:
+    """Return frames as the parts of *width* bits in which a narrow bus carries them."""
+    parts = bits.reshape(len(bits), -1, width)
+    return (parts[:, ::-1] if order == "first_high" else parts).reshape(-1, width)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cocotb_tests.operations.base import Items, Planes
-from cocotb_tests.packing import Bits, port_bits, unpack, words
+from cocotb_tests.packing import Bits, Codes, port_bits, role_codes, to_transfers, unpack_words, words
 from refmodel.conformance import Configuration, Description
 
 _GARBAGE_SEED = 0x6D78
@@ -24,8 +24,8 @@ class PortValues:
         items: The vectors.
         description, configuration: What says where each role is.
         planes: The codes by role, ends of packets included.
-        inputs: By input port, bits [beats, width], the lowest first.
-        outputs: By result port, bits [items, width].
+        inputs: By input port, bits [transfers, width], the lowest first.
+        outputs: By result port, bits [items, width], of a narrow bus all that it carries of a result.
     """
 
     items: Items
@@ -37,32 +37,26 @@ class PortValues:
 
     @property
     def bounds(self) -> NDArray[np.int64]:
-        """int64 [items + 1]: item i is made of beats bounds[i] ... bounds[i + 1] - 1."""
-        return self.planes.bounds
+        """int64 [items + 1]: item i is made of transfers bounds[i] ... bounds[i + 1] - 1."""
+        return self.planes.bounds * self.description.transfers(self.description.handshake.in_data, self.configuration)
 
     @cached_property
     def expected(self) -> NDArray[np.uint32]:
         """The results [items, words]: the words of one result port after the other."""
         return np.concatenate([words(bits) for bits in self.outputs.values()], axis=1)
 
-    def codes(self, seen: NDArray[np.uint32]) -> dict[str, list[int]]:
-        """Return the codes of a result by role, from the words of its ports."""
+    def codes(self, seen: NDArray[np.uint32]) -> dict[str, Codes]:
+        """Return the codes [results, items] by role of results [results, words of their ports]."""
         values, at = {}, 0
         for port, bits in self.outputs.items():
             count = -(-bits.shape[1] // 32)
-            values[port] = int.from_bytes(seen[at : at + count].astype("<u4").tobytes(), "little")
+            values[port] = unpack_words(seen[:, at : at + count], bits.shape[1])
             at += count
-        codes = {}
-        for role, place in self.description.ports.items():
-            shape = self.description.shape(role, self.configuration)
-            if place.port in values and shape is not None:
-                low = self.description.low(role, self.configuration)
-                codes[role] = unpack(values[place.port] >> low, place, shape)
-        return codes
+        return {role: role_codes(self.description, self.configuration, role, values) for role in self.planes.outputs}
 
     def explain(self, item: int, seen: NDArray[np.uint32], *, full: bool) -> list[str]:
         """Return lines on a wrong result, from the words of its ports; with *full* everything, however long."""
-        codes = self.codes(seen)
+        codes = {role: rows[0].tolist() for role, rows in self.codes(seen[None]).items()}
         wrong = {role for role in codes if codes[role] != self.planes.outputs[role][item].tolist()}
         if wrong == {"result_packet_end"}:
             return [f"  the end of a packet is {codes['result_packet_end'][0]}, everything else is right"]
@@ -82,20 +76,29 @@ def port_values(
         widths: The widths of the design's ports, without `misfits`.
     """
     planes = _planes(items, description, configuration)
-    inputs = port_bits(description, configuration, planes.inputs, widths)
-    inputs |= _garbage(description, planes, inputs, widths)
-    outputs = port_bits(description, configuration, planes.outputs, widths)
+    handshake = description.handshake
+    frames = description.frame_widths(configuration)
+    buses = {port: frames[port] or 0 for port in (handshake.in_data, handshake.out_data) if port}
+    inputs = port_bits(description, configuration, planes.inputs, {**widths, **buses})
+    inputs |= _garbage(description, configuration, planes, inputs, widths)
+    if handshake.in_data:
+        count = description.transfers(handshake.in_data, configuration)
+        inputs = {
+            port: to_transfers(bits, handshake.bits, handshake.order)
+            if port == handshake.in_data else np.repeat(bits, count, axis=0)
+            for port, bits in inputs.items()
+        }  # fmt: skip
+    outputs = port_bits(description, configuration, planes.outputs, {**widths, **buses})
     return PortValues(items, description, configuration, planes, inputs, outputs)
 
 
-def named_ports(description: Description) -> list[str]:
+def named_ports(description: Description, configuration: Configuration) -> list[str]:
     """Return the names of all ports that a description has, each once."""
-    handshake = description.handshake
-    names = [
-        description.clock, description.reset.port, handshake.in_valid, handshake.in_ready, handshake.out_valid,
-        handshake.out_ready, *(port.port for port in description.ports.values()), *description.ties,
-    ]  # fmt: skip
-    return list(dict.fromkeys(names))
+    names = [description.clock] if description.clock else []
+    names += [description.reset.port] if description.reset else []
+    names += description.handshake.pins.values()
+    names += [name for role in description.ports for name in description.port_names(role, configuration)]
+    return list(dict.fromkeys([*names, *description.ties]))
 
 
 def misfits(widths: Mapping[str, int], description: Description, configuration: Configuration) -> list[str]:
@@ -105,19 +108,17 @@ def misfits(widths: Mapping[str, int], description: Description, configuration: 
         widths: The widths of the design's ports, at least of those that `named_ports` has.
         description, configuration: What they are held against.
     """
-    handshake = description.handshake
-    wanted: dict[str, tuple[str, int | None]] = {
-        description.clock: ("[clock] key 'port'", 1),
-        description.reset.port: ("[reset] key 'port'", 1),
-        handshake.in_valid: ("[handshake]", 1),
-        handshake.in_ready: ("[handshake]", 1),
-        handshake.out_valid: ("[handshake]", 1),
-        handshake.out_ready: ("[handshake]", 1),
-    }
+    wanted: dict[str, tuple[str, int | None]] = {}
+    if description.clock:
+        wanted[description.clock] = ("[clock] key 'port'", 1)
+    if description.reset:
+        wanted[description.reset.port] = ("[reset] key 'port'", 1)
+    wanted |= {port: (f"[handshake] {use}", 1) for use, port in description.handshake.pins.items()}
     wanted |= {port: (f"[ties] key '{port}'", None) for port in description.ties}
     needed = description.port_widths(configuration)
-    for role, port in description.ports.items():
-        wanted[port.port] = (f"[ports] key '{role}'", needed[port.port])
+    for role in description.ports:
+        for name in description.port_names(role, configuration):
+            wanted[name] = (f"[ports] key '{role}'", needed[name])
     sentences = []
     top = description.design.top
     for port_name, (where, width) in wanted.items():
@@ -150,14 +151,17 @@ def _planes(items: Items, description: Description, configuration: Configuration
 
 
 def _garbage(
-    description: Description, planes: Planes, inputs: Mapping[str, Bits], widths: Mapping[str, int]
+    description: Description, configuration: Configuration, planes: Planes, inputs: Mapping[str, Bits],
+    widths: Mapping[str, int],
 ) -> dict[str, Bits]:
     """Return random values for the input ports that this configuration has no use for."""
     roles = description.operation.roles
     unused = {
-        port.port
-        for role, port in description.ports.items()
-        if roles[role].direction == "in" and role not in planes.inputs and port.port not in inputs
+        name
+        for role in description.ports
+        if roles[role].direction == "in" and role not in planes.inputs
+        for name in description.port_names(role, configuration)
+        if name not in inputs
     }
     draws = np.random.Generator(np.random.PCG64(_GARBAGE_SEED))
     return {port: draws.integers(0, 2, (int(planes.bounds[-1]), widths[port]), np.uint8) for port in sorted(unused)}

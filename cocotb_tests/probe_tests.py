@@ -8,13 +8,13 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from cocotb_tests.bench import StreamBench
+from cocotb_tests.bench import make_bench
 
 
 @cocotb.test()
 async def answers(dut: Any) -> None:
     """Every item once; the result codes go to the file that the settings name, as an array."""
-    bench = StreamBench(dut)
+    bench = make_bench(dut)
     await bench.start()
     found = await bench.collect()
     path = Path(bench.settings.result)

@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 import numpy as np
 
-from cocotb_tests.bench import StreamBench
+from cocotb_tests.bench import make_bench
 from cocotb_tests.patterns import FULL_RATE
 
 TESTS = 1
@@ -17,7 +17,7 @@ TESTS = 1
 @cocotb.test()
 async def one_vector(dut: Any) -> None:
     """The chosen vector."""
-    bench = StreamBench(dut)
+    bench = make_bench(dut)
     await bench.start()
     await bench.play(np.array([bench.settings.vector]), FULL_RATE)
     bench.finish()

@@ -34,6 +34,7 @@ class Scoreboard:
         self._expected, self._classes, self._class_of = expected, classes, class_of
         self._explain, self._rule, self._replay = explain, rule, replay
         self._compared = np.zeros(len(expected), bool)
+        self._seen = np.zeros_like(expected)
         self._comparisons = 0
         self._seconds = 0.0
         self._mismatches: dict[int, str] = {}
@@ -61,6 +62,8 @@ class Scoreboard:
         paired = min(len(expected), len(seen))
         self._comparisons += paired
         self._seconds += seconds
+        new = np.flatnonzero(~self._compared[items[:paired]])
+        self._seen[items[new]] = seen[new]
         self._compared[items[:paired]] = True
         fault = order_fault(expected, seen)
         if fault is not None:
@@ -108,8 +111,11 @@ class Scoreboard:
         return len(self._mismatches) + len(self._failures)
 
     def write(self, path: Path) -> None:
-        """Write the tally so far."""
+        """Write the tally so far, and beside it the first result of every item."""
         self.result().write(path)
+        temporary = path.with_name(f"{path.stem}.new.npz")
+        np.savez(temporary, seen=self._seen, compared=self._compared)
+        temporary.replace(path.with_suffix(".npz"))
 
     def result(self) -> BenchResult:
         """Return the tally so far."""

@@ -23,6 +23,8 @@ class Settings:
         result: The JSON file that the scoreboard writes.
         replay: Shell command that repeats this simulation; a vector is chosen by adding VECTOR=n.
         vector: The one item to play; None plays all.
+        trace: The JSON file for the values of all ports at every clock edge; None for none.
+        alternative: Which of `alternatives` takes the place of the description; None for the description itself.
     """
 
     description: str
@@ -32,6 +34,8 @@ class Settings:
     result: str
     replay: str
     vector: int | None = None
+    trace: str | None = None
+    alternative: int | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the environment variable that carries these settings into the simulator."""

@@ -21,10 +21,12 @@ from pathlib import Path
 import cocotb_tools.config
 from cocotb_tools.runner import get_runner
 
+from cocotb_tests.handles import base_name
 from refmodel.conformance.description import Design
 from refmodel.errors import MxError, unknown_name
 
-SIMULATORS = ("verilator", "icarus")
+VERILOG_SIMULATORS = ("verilator", "icarus")
+SIMULATORS = (*VERILOG_SIMULATORS, "ghdl")
 TIMESCALE = ("1ns", "1ps")  # Icarus needs one for a clock in nanoseconds
 
 _FOREIGN_VARIABLES = ("WAVES", "GUI", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
@@ -51,7 +53,19 @@ def prepare(sim: str) -> str:
     for variable in [*os.environ]:
         if variable.startswith(("COCOTB_", "GPI_")) or variable in _FOREIGN_VARIABLES:
             del os.environ[variable]
-    return _prepare_verilator() if sim == "verilator" else _prepare_icarus()
+    return {"verilator": _prepare_verilator, "icarus": _prepare_icarus, "ghdl": _prepare_ghdl}[sim]()
+
+
+def simulators_for(design: Design) -> tuple[str, ...]:
+    """Return the simulators that take the language of a design, the quickest first."""
+    return ("ghdl",) if design.is_vhdl else VERILOG_SIMULATORS
+
+
+def _prepare_ghdl() -> str:
+    if shutil.which("ghdl") is None:
+        raise ToolError("SIM=ghdl needs ghdl, which is not on PATH; install it: apt-get install ghdl-mcode")
+    output = subprocess.run(["ghdl", "--version"], capture_output=True, text=True, check=True).stdout
+    return output.splitlines()[0]
 
 
 def _prepare_icarus() -> str:
@@ -115,8 +129,13 @@ def build(sim: str, version: str, job: Job, directory: Path) -> bool:
     Raises:
         ToolError: If the tool refuses the sources; the message holds what it printed.
     """
+    if sim not in simulators_for(job.design):
+        language = "VHDL" if job.design.is_vhdl else "Verilog"
+        fitting = " or ".join(simulators_for(job.design))
+        raise ToolError(f"{sim} takes no {language}, and {job.top} is {language}; use {fitting}")
     words = (sim, version, importlib.metadata.version("cocotb"), sys.prefix, sorted(job.ports), job.waves)
-    make = partial(_build_verilator if sim == "verilator" else _build_icarus, version, job)
+    builders = {"verilator": _build_verilator, "icarus": _build_icarus, "ghdl": _build_ghdl}
+    make = partial(builders[sim], version, job)
     return build_once(directory, build_key(words, job, Path(__file__)), make)
 
 
@@ -142,9 +161,12 @@ def build_once(directory: Path, key: str, make: Callable[[Path], None]) -> bool:
 
 def run(
     sim: str, *, top: str, test_module: str, build_directory: Path, run_directory: Path, seed: int,
-    environment: Mapping[str, str], log: Path, waves: bool = False,
+    environment: Mapping[str, str], log: Path, waves: bool = False, generics: Mapping[str, int | str] | None = None,
 ) -> Path:  # fmt: skip
     """Run the tests of a Python module in the simulation that `build` built.
+
+    Args:
+        generics: Parameters of a VHDL design, which GHDL takes when it runs.
 
     How it ends is not reported: the results file decides, and there is none after a crash.
 
@@ -157,7 +179,9 @@ def run(
     # SystemExit and RuntimeError are how the runner says that the simulator failed.
     with contextlib.suppress(SystemExit, RuntimeError):
         runner.test(
-            test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", build_dir=build_directory,
+            test_module=test_module, hdl_toplevel=top.lower() if sim == "ghdl" else top,
+            hdl_toplevel_lang="vhdl" if sim == "ghdl" else "verilog", parameters=generics if sim == "ghdl" else None,
+            test_args=["--std=08", f"--workdir={build_directory}"] if sim == "ghdl" else [], build_dir=build_directory,
             test_dir=run_directory, seed=seed, extra_env=environment, results_xml=str(results), log_file=log,
             timescale=TIMESCALE, waves=waves,
         )  # fmt: skip
@@ -175,7 +199,8 @@ def build_key(words: Sequence[object], job: Job, *programs: Path) -> str:
     digest = hashlib.sha256()
     design = job.design
     included = sorted(path for folder in design.include_dirs for path in folder.iterdir() if path.is_file())
-    for part in (*words, job.top, sorted(job.parameters.items()), sorted(design.defines.items())):
+    tables = (job.parameters, design.defines, design.flags)
+    for part in (*words, job.top, *(sorted(table.items()) for table in tables)):
         digest.update(f"{part}\n".encode())
     for path in (*design.sources, *included, *programs):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
@@ -189,7 +214,7 @@ def _build_icarus(version: str, job: Job, directory: Path) -> None:
         get_runner("icarus").build(
             sources=job.design.sources, hdl_toplevel=job.top, parameters=quoted, includes=job.design.include_dirs,
             defines=job.design.defines, build_dir=directory, always=True, timescale=TIMESCALE, log_file=log,
-            waves=job.waves,
+            waves=job.waves, build_args=job.design.flags.get("icarus", ()),
         )  # fmt: skip
     except RuntimeError:
         raise ToolError(f"iverilog refuses {job.top}: {_first_complaint(log)}") from None
@@ -197,6 +222,17 @@ def _build_icarus(version: str, job: Job, directory: Path) -> None:
     for line in log.read_text(errors="replace").splitlines():
         if "parameter" in line and "not found" in line:
             raise ToolError(f"iverilog on {job.top}: {line.strip()} (all of it in {log})")
+
+
+def _build_ghdl(version: str, job: Job, directory: Path) -> None:
+    log = directory / "build.log"
+    try:
+        get_runner("ghdl").build(
+            sources=job.design.sources, hdl_toplevel=job.top.lower(), build_dir=directory, always=True, log_file=log,
+            build_args=["--std=08", *job.design.flags.get("ghdl", ())],
+        )  # fmt: skip
+    except RuntimeError:
+        raise ToolError(f"ghdl refuses {job.top}: {_first_complaint(log)}") from None
 
 
 def _build_verilator(version: str, job: Job, directory: Path) -> None:
@@ -207,9 +243,10 @@ def _build_verilator(version: str, job: Job, directory: Path) -> None:
     leaves the objects for the others.
     """
     control = directory / "ports.vlt"
+    names = sorted({base_name(port) for port in job.ports})
     control.write_text(
         "`verilator_config\n"
-        + "".join(f'public_flat_rw -module "{job.top}" -var "{port}"\n' for port in sorted(set(job.ports)))
+        + "".join(f'public_flat_rw -module "{job.top}" -var "{port}"\n' for port in names)
     )
     libs = cocotb_tools.config.libs_dir
     verilate(
@@ -235,7 +272,8 @@ def verilate(job: Job, directory: Path, options: Sequence[object]) -> None:
             *(f"-G{name}={value}" if isinstance(value, int) else f'-G{name}="{value}"'
               for name, value in job.parameters.items()),
             *(f"-D{name}={value}" if value else f"-D{name}" for name, value in design.defines.items()),
-            *(f"-I{folder}" for folder in design.include_dirs), *options, *design.sources,
+            *(f"-I{folder}" for folder in design.include_dirs), *design.flags.get("verilator", ()), *options,
+            *design.sources,
         ],
         directory, f"verilator refuses {job.top}",
     )  # fmt: skip

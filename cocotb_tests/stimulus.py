@@ -31,6 +31,7 @@ class Stimulus:
             zip(*(_port_values(bits) for bits in planes.values()), strict=True)
         )
         self.bounds = bounds
+        self._ends = set(bounds[1:].tolist())
 
     @property
     def items(self) -> int:
@@ -41,6 +42,10 @@ class Stimulus:
         """Return the indices of the beats of *items*, in order."""
         bounds = self.bounds.tolist()
         return [beat for item in items for beat in range(bounds[item], bounds[item + 1])]
+
+    def ends(self, beat: int) -> bool:
+        """Return whether *beat* is the last of its item."""
+        return beat + 1 in self._ends
 
     def item_of(self, beat: int) -> int:
         """Return the item that *beat* belongs to."""

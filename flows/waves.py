@@ -20,7 +20,7 @@ from cocotb_tests.operations import FAMILIES
 from cocotb_tests.selection import Selection
 from cocotb_tests.vector_sets import obtain_vectors
 from flows import rtl
-from refmodel.conformance import Description
+from refmodel.conformance import Configuration, Description
 from refmodel.errors import DefinitionError, MxError
 
 BUILD = rtl.ROOT / "build" / "waves"
@@ -68,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise DefinitionError(f"{len(request.chosen)} configurations are chosen; give UNIT= and FORMATS= of one")
         passed, dump = record(request, request.chosen[0])
         layout = dump.with_suffix(".gtkw")
-        description = request.chosen[0].description
-        layout.write_text(save_file(dump, arrange(description, read_signals(dump))))
+        chosen = request.chosen[0]
+        groups = arrange(chosen.description, chosen.configuration, read_signals(dump))
+        layout.write_text(save_file(dump, groups))
     except (MxError, OSError) as error:
         print(f"make waves: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT_RUN
@@ -120,7 +121,9 @@ def read_signals(dump: Path) -> list[Signal]:
     return [Signal(each.full_name, each.bitwidth or 1) for each in variables if "$" not in each.full_name]
 
 
-def arrange(description: Description, signals: Sequence[Signal]) -> list[Group]:
+def arrange(
+    description: Description, configuration: Configuration, signals: Sequence[Signal]
+) -> list[Group]:
     """Return the groups of the layout, those without signals left out.
 
     Raises:
@@ -136,17 +139,23 @@ def arrange(description: Description, signals: Sequence[Signal]) -> list[Group]:
         return tuple(known[name] for name in full)
 
     driven = description.operation.outputs
-    inputs = [port.port for role, port in description.ports.items() if role not in driven]
-    outputs = [port.port for role, port in description.ports.items() if role in driven]
+    inputs, outputs = (
+        [name for role in description.ports if (role in driven) is out
+         for name in description.port_names(role, configuration)]
+        for out in (False, True)
+    )  # fmt: skip
+    pins = {side: [port for use, port in shake.pins.items() if use.startswith(side)] for side in ("in", "out")}
+    clocks = [description.clock] if description.clock else []
+    clocks += [description.reset.port] if description.reset else []
     groups = [
-        Group("clock and reset", ports([description.clock, description.reset.port])),
-        Group("operands", ports([shake.in_valid, shake.in_ready, *inputs])),
+        Group("clock and reset", ports(clocks)),
+        Group("operands", ports([*pins["in"], *inputs])),
     ]
     for title, pattern, folded in STAGES:
         ending = re.compile(rf"{re.escape(top)}\.(?:.*\.)?(?:{pattern})")
         found = sorted((signal for signal in signals if ending.fullmatch(signal.name)), key=_natural)
         groups.append(Group(title, tuple(found), folded))
-    groups.append(Group("result", ports([shake.out_valid, shake.out_ready, *outputs])))
+    groups.append(Group("result", ports([*pins["out"], *outputs])))
     return [group for group in groups if group.signals]
 
 

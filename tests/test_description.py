@@ -93,7 +93,8 @@ def test_every_unit_is_described():
 
 def test_the_example_of_the_manual_is_a_description(tmp_path):
     manual = (RTL.parent / "docs" / "dut.md").read_text()
-    (example,) = (block for block in re.findall(r"```toml\n(.*?)```", manual, re.DOTALL) if "version" in block)
+    blocks = re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)
+    (example,) = (block for block in blocks if "[design]" in block and "version" in block)
     (tmp_path / "mx_dot.sv").write_text("module mx_dot; endmodule\n")
     path = tmp_path / "mx_dot.toml"
     path.write_text(example.replace("e4m3 = 1", "e4m3 = 1\ne3m2 = 2\ne2m3 = 3\ne2m1 = 4\nint8 = 5"))

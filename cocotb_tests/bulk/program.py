@@ -57,6 +57,11 @@ def build(
         list(dict.fromkeys(port.port for role, port in description.ports.items() if role in roles))
         for roles in (description.operation.inputs, description.operation.outputs)
     )
+    if not description.handshake.is_stream or not all(port.port for port in description.ports.values()):
+        raise DescriptionError(
+            f"{description.file}: the C++ driver plays designs with valid and ready and one port a role; "
+            "make sim plays all"
+        )
     job = simulators.Job(description.design, [*inputs, *outputs], description.parameter_values(configuration))
 
     def make(folder: Path) -> None:
@@ -68,7 +73,7 @@ def build(
         simulators.compile_verilated(job, folder, version, _RUNTIME_OBJECTS, _MAKE_OPTIONS)
 
     decides = [
-        version, inputs, outputs, select, named_ports(description), description.reset, description.ties,
+        version, inputs, outputs, select, named_ports(description, configuration), description.reset, description.ties,
         description.port_widths(configuration), _OPTIONS, *further, _MAKE_OPTIONS,
     ]  # fmt: skip
     simulators.build_once(directory, simulators.build_key(decides, job, DRIVER, Path(__file__)), make)
@@ -89,6 +94,7 @@ def ports_header(
 ) -> str:  # fmt: skip
     """Return ports.h: how the driver sets and reads the ports of a design."""
     handshake, reset = description.handshake, description.reset
+    assert reset is not None, "streams have a reset"
     level = "active" if reset.active == "high" else "!active"
     ties = [line for port, value in description.ties.items() for line in _assign(port, widths[port], value)]
     lines = [

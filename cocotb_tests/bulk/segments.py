@@ -14,8 +14,9 @@ from cocotb_tests.stream_tests import LATENCY_ITEMS, MIN_STALLED, RESET_ROUNDS, 
 
 
 def stream_segments(
-    values: PortValues, seed: int, *, full_rate: int | None = None, share: int = STALL_SHARE, rounds: int = RESET_ROUNDS
-) -> list[Segment]:
+    values: PortValues, seed: int, *, full_rate: int | None = None, share: int = STALL_SHARE,
+    rounds: int = RESET_ROUNDS, shortest_reset: int = 2,
+) -> list[Segment]:  # fmt: skip
     """Return vectors at full rate, samples under stalls, single ones for the latency, and resets in mid-stream.
 
     Args:
@@ -24,6 +25,7 @@ def stream_segments(
         full_rate: How many vectors are played at full rate, an even choice; None for all.
         share: Every so many-th vector is played under each pattern of stalls, MIN_STALLED at least.
         rounds: Resets in mid-stream.
+        shortest_reset: The fewest clock cycles of one.
     """
     count, promises = values.items.count, values.description.handshake
     every = np.arange(count) if full_rate is None else sample_items(count, seed, "full_rate", count, full_rate)
@@ -44,7 +46,7 @@ def stream_segments(
         must_take = capacity if is_closed else 0
         chosen = items[: cut + 1]
         segments.append(Segment(chosen, scenario, cut=cut, reset=reset, must_offer=is_closed, must_take=must_take))
-        reset = rng.randint(2, 4)
+        reset = rng.randint(shortest_reset, 4)
         # Every other round goes on at once, so that old and new data meet if they can.
         if number % 2 == 0:
             segments.append(Segment(items[:0], reset=reset))

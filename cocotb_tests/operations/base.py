@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cocotb_tests.packing import Codes
 from refmodel.conformance import Configuration, Description
 from refmodel.vectors.pairs import TensorPair
+from refmodel.vectors.vectorset import VectorSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,21 @@ class Planes:
     outputs: Mapping[str, Codes]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Items that are vectors of one set.
+
+    Attributes:
+        vectors: The set.
+        items: int64 [n], numbers of the items.
+        places: int64 [n], ascending, their numbers in the set.
+    """
+
+    vectors: VectorSet
+    items: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+
 class Items(ABC):
     """Items with their expected results. An item is what gives one result: a dot product, a block, a tile.
 
@@ -60,6 +76,10 @@ class Items(ABC):
         """Return what the ports of a design carry in all roles that it has and that matter."""
 
     @abstractmethod
+    def parts(self) -> list[Part]:
+        """Return the vector sets that the items come from."""
+
+    @abstractmethod
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
         """Return lines on a wrong result: operands, expected and seen, and what the difference looks like.
 
@@ -68,6 +88,12 @@ class Items(ABC):
             seen: The codes that came, by role.
             full: Print everything, however long.
         """
+
+
+def whole(vectors: VectorSet) -> list[Part]:
+    """Return the parts of items that are the vectors of one set, in its order."""
+    numbers = np.arange(vectors.vectors)
+    return [Part(vectors, numbers, numbers)]
 
 
 class Family(ABC):

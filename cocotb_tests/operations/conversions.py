@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
+from cocotb_tests.operations.base import Family, Items, Part, Planes, VectorRequest, class_indices, whole
 from refmodel.conformance import Configuration, Description
 from refmodel.conformance.explanation import explain_vector
 from refmodel.formats import BlockFormat
@@ -39,6 +39,9 @@ class QuantizeItems(Items):
             {"elements": vectors.elements, "scale": vectors.scales[:, None]},
         )
 
+    def parts(self) -> list[Part]:
+        return whole(self._vectors)
+
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
         return explain_vector(self._vectors, item, seen, full=full)
 
@@ -59,6 +62,9 @@ class DequantizeItems(Items):
             {"values": vectors.values},
         )
 
+    def parts(self) -> list[Part]:
+        return whole(self._vectors)
+
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
         return explain_vector(self._vectors, item, seen, full=full)
 
@@ -66,7 +72,7 @@ class DequantizeItems(Items):
 class QuantizeFamily(Family):
     """Sets of conversions to blocks."""
 
-    default_count: Mapping[str, int] = {"verilator": 10_000, "icarus": 500}
+    default_count: Mapping[str, int] = {"verilator": 10_000, "icarus": 500, "ghdl": 500}
 
     def call(self, description: Description, configuration: Configuration) -> list[object]:
         return [configuration.pair.name, configuration.input, list(configuration.options)]
@@ -90,7 +96,7 @@ class QuantizeFamily(Family):
 class DequantizeFamily(Family):
     """Sets of conversions to numbers."""
 
-    default_count: Mapping[str, int] = {"verilator": 4_000, "icarus": 500}
+    default_count: Mapping[str, int] = {"verilator": 4_000, "icarus": 500, "ghdl": 500}
 
     def call(self, description: Description, configuration: Configuration) -> list[object]:
         return [configuration.pair.name]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
+from cocotb_tests.operations.base import Family, Items, Part, Planes, VectorRequest, class_indices
 from cocotb_tests.packing import Codes
 from refmodel.accumulate import AccumulationRule, to_dict
 from refmodel.conformance import Configuration, Description, OperandPair
@@ -71,6 +71,14 @@ class DotItems(Items):
             inputs["c"] = np.repeat(on_first_blocks(vectors.c[:, None], vectors.bounds), beats, axis=0)
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results[:, None]})
 
+    def parts(self) -> list[Part]:
+        parts = []
+        for vectors, start in zip(self._sets, self._starts.tolist(), strict=False):
+            items = np.flatnonzero((self._order >= start) & (self._order < start + vectors.dots))
+            items = items[np.argsort(self._order[items], kind="stable")]
+            parts.append(Part(vectors, items, self._order[items] - start))
+        return [part for part in parts if part.items.size]
+
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
         place = int(self._order[item])
         number = int(np.searchsorted(self._starts, place, side="right")) - 1
@@ -86,7 +94,7 @@ class DotFamily(Family):
 
     def __init__(self, *, multi_block: bool) -> None:
         self._multi_block = multi_block
-        self.default_count = {"verilator": 5_000 if multi_block else 20_000, "icarus": 500}
+        self.default_count = {"verilator": 5_000 if multi_block else 20_000, "icarus": 500, "ghdl": 500}
 
     def call(self, description: Description, configuration: Configuration) -> list[object]:
         return [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cocotb_tests.operations.base import Family, Items, Planes, VectorRequest, class_indices
+from cocotb_tests.operations.base import Family, Items, Part, Planes, VectorRequest, class_indices, whole
 from cocotb_tests.operations.dots import on_first_blocks, rule_call, run_time_formats
 from refmodel.conformance import Configuration, Description
 from refmodel.conformance.explanation import explain_vector
@@ -41,6 +41,9 @@ class TileItems(Items):
             np.repeat(each, beats)[:, None].astype(np.uint8) for each in (first, vectors.last)
         )
         return Planes(inputs, vectors.bounds * beats, {"result": vectors.results})
+
+    def parts(self) -> list[Part]:
+        return whole(self._vectors)
 
     def explain(self, item: int, seen: Mapping[str, Sequence[int]], *, full: bool) -> list[str]:
         return explain_vector(self._vectors, item, seen, full=full)

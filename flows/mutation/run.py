@@ -32,7 +32,7 @@ from refmodel.cli.common import print_table
 from refmodel.errors import DefinitionError, MxError
 
 BUILD = rtl.ROOT / "build" / "mutation"
-GROUP = 250
+GROUP = 500
 """Mutants in one netlist."""
 
 CHECKED = 10
@@ -158,7 +158,7 @@ class Run:
         played: list[stages.Played] = []
         for first in range(0, len(mutants), GROUP):
             group = mutants[first : first + GROUP]
-            directory = unit.directory / f"group-{first // GROUP}"
+            directory = unit.directory / f"group-{first}-{GROUP}"
             began = time.monotonic()
             program = kill.build_group(unit, group, self.tools[1], directory)
             played = played or [

@@ -38,7 +38,7 @@ class Stage:
     Attributes:
         name: ``smoke``: at most SMOKE_VECTORS, those under stalls and after resets included. ``sim``: the set that
             `make sim` plays by default, in the same tests. ``sign-off``: a larger set of another seed, with more of it
-            under stalls and more resets.
+            under stalls and more resets, of one clock cycle, too.
         seed: Of the set.
         factor: Vectors of the set, as a multiple of those of `make sim`.
     """
@@ -52,7 +52,7 @@ class Stage:
         if self.name == "sim":
             return stream_segments(values, self.seed)
         if self.name == "sign-off":
-            return stream_segments(values, self.seed, share=_SIGN_OFF_SHARE, rounds=_SIGN_OFF_ROUNDS)
+            return stream_segments(values, self.seed, share=_SIGN_OFF_SHARE, rounds=_SIGN_OFF_ROUNDS, shortest_reset=1)
         count = values.items.count
         chosen = stream_segments(values, self.seed, full_rate=min(count, _SMOKE_FULL_RATE), share=count)
         played = sum(len(each.items) for each in chosen)

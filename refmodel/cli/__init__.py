@@ -13,6 +13,7 @@ from typing import TypeAlias
 from refmodel.cli import (
     check,
     clauses,
+    conform,
     digests,
     dot,
     encode,
@@ -76,8 +77,8 @@ def _parser() -> Parser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
-        encode, quantize, dot, identify, explain, formats, profiles, vectors, readers, soak, check, digests,
-        clauses,
+        encode, quantize, dot, identify, explain, formats, profiles, vectors, readers, soak, check, conform,
+        digests, clauses,
     ):  # fmt: skip
         module.add(commands)
     return parser

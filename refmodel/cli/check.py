@@ -9,6 +9,7 @@ from refmodel.cli.common import integer, print_table
 from refmodel.conformance.results import RESULT_SUFFIXES, read_results
 from refmodel.errors import DefinitionError
 from refmodel.vectors.files import read_vectors
+from refmodel.writing import check_new_file, write_json, write_text
 
 if TYPE_CHECKING:
     from refmodel.cli import Commands
@@ -46,6 +47,8 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="wrong results to explain one by one, first one of each cause (default 3)",
     )
+    check.add_argument("--json", metavar="FILE", help="write all that was found as JSON")
+    check.add_argument("--junit", metavar="FILE", help="write it as JUnit XML, a case a stimulus class")
     check.set_defaults(run=_check)
 
 
@@ -58,6 +61,7 @@ def _check(arguments: argparse.Namespace) -> int:
     vectors = read_vectors(arguments.vectors)
     shapes = {plane.name: plane.shape for plane in vectors.planes() if plane.direction == "output"}
     judgement = Judgement(vectors, read_results(arguments.results, shapes))
+    _write_reports(arguments, judgement)
     wrong = judgement.wrong
     print(f"{arguments.vectors}: {vectors.title}: {vectors.vectors} compared, {wrong.size} wrong")
     if not wrong.size:
@@ -69,6 +73,24 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"\nvector {item} (class {vectors.class_of(item).name})")
         print("\n".join(judgement.explain(item)))
     return WRONG
+
+
+def _write_reports(arguments: argparse.Namespace, judgement: Judgement) -> None:
+    """Write the files that are asked for."""
+    if arguments.json is None and arguments.junit is None:
+        return
+    from refmodel.conformance.report import Report, find, judge_clauses, to_junit
+
+    findings = (find(arguments.vectors, judgement),)
+    operation = judgement.vectors.operation
+    report = Report(
+        design=", ".join(arguments.results), source=arguments.vectors, operation=operation, findings=findings,
+        clauses=judge_clauses(operation, findings),
+    )  # fmt: skip
+    if arguments.json is not None:
+        write_json(check_new_file(arguments.json, [".json"], replace=True), report.to_dict())
+    if arguments.junit is not None:
+        write_text(check_new_file(arguments.junit, [".xml"], replace=True), to_junit(report).decode())
 
 
 def _print_groups(judgement: Judgement) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
+from refmodel.errors import MissingPackageError
 from refmodel.formats import BlockFormat, NumberFormat
 from refmodel.options import EncodeOptions, QuantizeOptions, choices
 from refmodel.profiles import get_profile, list_profiles
@@ -46,6 +50,25 @@ def integer(text: str) -> int:
 def integers(text: str) -> list[int]:
     """Return the integers of a list separated by commas."""
     return [integer(each) for each in text.split(",")]
+
+
+def bench_module(name: str) -> Any:
+    """Return a module of the bench, which belongs to the repository and is not installed with the package.
+
+    Raises:
+        MissingPackageError: If it, or a package that it needs, is not there.
+    """
+    root = Path(__file__).resolve().parents[2]
+    sys.path.insert(0, str(root))
+    try:
+        return importlib.import_module(f"cocotb_tests.{name}")
+    except ImportError as error:
+        raise MissingPackageError(
+            f"simulating a design needs the repository and the packages of extra 'sim' ({error}): "
+            "clone it, and pip install -e '.[sim]'"
+        ) from None
+    finally:
+        sys.path.remove(str(root))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refmodel.cli.common import integer, integers
-from refmodel.errors import DefinitionError, MissingPackageError, unknown_name
+from refmodel.cli.common import bench_module, integer, integers
+from refmodel.errors import DefinitionError, unknown_name
 from refmodel.formats import ElementFormat, get_scale
 from refmodel.identify import BlackBox, Identification, Interface, identify
 from refmodel.identify.exchange import proceed, start
@@ -108,17 +108,7 @@ def _ask_design(arguments: argparse.Namespace) -> int:
     for name in _OF_INTERFACES:
         if getattr(arguments, name) is not None:
             raise DefinitionError(f"--{name.replace('_', '-')} is said by the description; leave it out here")
-    root = Path(__file__).resolve().parents[2]
-    sys.path.insert(0, str(root))  # the bench belongs to the repository and is not installed with the package
-    try:
-        probing, selection = (importlib.import_module(f"cocotb_tests.{name}") for name in ("probing", "selection"))
-    except ImportError as error:
-        raise MissingPackageError(
-            f"simulating a design needs the repository and the packages of extra 'sim' ({error}): "
-            "clone it, and pip install -e '.[sim]'"
-        ) from None
-    finally:
-        sys.path.remove(str(root))
+    probing, selection = (bench_module(name) for name in ("probing", "selection"))
     wanted = {name: (given,) for name in ("formats", "rule") if (given := getattr(arguments, name)) is not None}
     filters = selection.Filters(config=arguments.config, **wanted)
     design = probing.choose(arguments.dut, filters, arguments.sim or "verilator")

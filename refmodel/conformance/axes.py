@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, Literal, get_args
 
@@ -69,6 +69,32 @@ class DescribedRule:
             raise table.error("results", f"holds {show(result)}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class DescribedProfile:
+    """The choices of an implementation that several designs share: a file that their descriptions name.
+
+    Attributes:
+        options: Choices of conversions, where a configuration gives no others.
+        rules: Accumulation rules by name.
+    """
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    rules: dict[str, DescribedRule] = field(default_factory=dict)
+
+
+def read_profile(table: Table) -> DescribedProfile:
+    """Return the profile of a file.
+
+    Raises:
+        DescriptionError: If it is not as docs/dut.md says.
+    """
+    options = table.table("options", optional=True)
+    chosen = _options(options)
+    if len(chosen) > 1:
+        raise options.error(None, "gives several values for one option; a profile has one of each")
+    return DescribedProfile(dict(chosen[0]), read_rules(table.table("rules", optional=True)))
+
+
 def read_rules(table: Table) -> dict[str, DescribedRule]:
     """Return the rules of table [rules] by name.
 
@@ -89,9 +115,15 @@ def read_rules(table: Table) -> dict[str, DescribedRule]:
 
 
 def read_configurations(
-    operation: Operation, table: Table, rules: Mapping[str, DescribedRule]
+    operation: Operation, table: Table, rules: Mapping[str, DescribedRule], defaults: Mapping[str, str]
 ) -> Iterator[Configuration]:
     """Yield every combination of the lists in one table of [[configurations]].
+
+    Args:
+        operation: What the design computes.
+        table: The table.
+        rules: The rules that it may name.
+        defaults: Choices of conversions where it gives none.
 
     Raises:
         DescriptionError: If the table is not as docs/dut.md says.
@@ -109,7 +141,7 @@ def read_configurations(
     results = _numbers_axis(table, "results", "results" in axes)
     inputs = _numbers_axis(table, "inputs", "inputs" in axes)
     rows, columns = (table.integers(key, 1, low=1, high=64) if key in axes else (1,) for key in ("rows", "columns"))
-    options = _options(table.table("options", optional=True)) if "options" in axes else [()]
+    options = _options(table.table("options", optional=True), defaults) if "options" in axes else [()]
     chosen = _chosen_rules(table, rules) if "rules" in axes else [None]
     parameters = table.table("parameters", optional=True)
     fixed = {key: parameters.scalar(key) for key in parameters.names()}
@@ -136,10 +168,10 @@ def _rule(table: Table, key: str, given: Any, name: str | None) -> AccumulationR
     if not isinstance(given, dict) or not isinstance(given.get("base"), str):
         raise table.error(key, f'is {show(given)}; expected a rule\'s name, or a table {{ base = "NAME", ... }}')
     base = table.named(key, "accumulation rule", get_rule, given["base"])
-    changes = {field: value for field, value in given.items() if field != "base"}
+    changes = {each: value for each, value in given.items() if each != "base"}
     fields = to_dict(base) | {"name": name or f"{base.name}_changed", "description": ""} | changes
     # TOML has no value for "none"; a field is removed by the word.
-    fields = {field: value for field, value in fields.items() if value != "absent"}
+    fields = {each: value for each, value in fields.items() if value != "absent"}
     return table.named(key, "accumulation rule", from_dict, fields)
 
 
@@ -180,9 +212,9 @@ def _numbers_axis(table: Table, key: str, allowed: bool) -> tuple[str | None, ..
     return table.one_or_more(key, None, expected, lambda value: isinstance(value, str) and value in NUMBER_BITS)
 
 
-def _options(table: Table) -> list[tuple[tuple[str, str], ...]]:
+def _options(table: Table, defaults: Mapping[str, str] | None = None) -> list[tuple[tuple[str, str], ...]]:
     known = choices(QuantizeOptions)
-    lists = []
+    lists = [[(name, value)] for name, value in (defaults or {}).items() if name not in table]
     for name in table.names():
         if name not in known:
             raise table.error(name, str(unknown_name("option", name, known)))

@@ -16,13 +16,20 @@ from refmodel.conformance.configuration import (
     OperandPair,
     element_of,
 )
-from refmodel.conformance.operations import Operation, Shape, shape
+from refmodel.conformance.operations import Operation, Shape, number_format, shape
+from refmodel.formats import FloatFormat
 
 Value = int | str
 Order = Literal["first_low", "first_high"]
-Protocol = Literal["valid_ready", "axi4_stream"]
+Protocol = Literal[
+    "valid_ready", "axi4_stream", "valid", "fixed_latency", "combinational", "start_done", "byte_serial"
+]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+Field = Literal["sign", "exponent", "fraction", "significand"]
+FIELDS: tuple[Field, ...] = get_args(Field)
 ResultField = Literal["acc_format", "out_format"]
+
+VHDL_SUFFIXES = (".vhd", ".vhdl")
 
 _SIDES = {"a_format": "a", "b_format": "b", "format": "a"}
 
@@ -36,12 +43,19 @@ class Design:
         sources: Files in the order of compilation, libraries resolved.
         include_dirs: Directories searched for `include` files.
         defines: Macros; an empty text for one without a value.
+        flags: By simulator, words for the tool that compiles.
     """
 
     top: str
     sources: tuple[Path, ...]
     include_dirs: tuple[Path, ...] = ()
     defines: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_vhdl(self) -> bool:
+        """Whether the sources are VHDL."""
+        return any(path.suffix in VHDL_SUFFIXES for path in self.sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,22 +72,48 @@ class Handshake:
     """How transfers are agreed on.
 
     Attributes:
-        protocol: ``valid_ready``, or ``axi4_stream``, which is the same on ports with the names of AXI.
-        in_valid, in_ready, out_valid, out_ready: Ports.
+        protocol: One of those of docs/dut.md.
+        in_valid, in_ready, out_valid, out_ready: Ports, empty where the protocol or the design has none. Of
+            ``start_done``, in_valid is start and out_valid is done.
+        in_data, out_data: The narrow buses of ``byte_serial``: the roles that [ports] has there are sent in parts.
+        bits: Width of those.
+        order: Which part of a frame comes first.
         full_rate: Whether the design promises to take a beat in every cycle while results are taken at once.
         latency: Cycles from the last beat of an item to its result in an idle design; None for no promise.
         capacity: Beats that an idle design takes, whatever the gaps between them, while no result is taken; None for no
             promise.
+        interval: Cycles from one beat to the next that a design without ready needs.
+        timeout: Cycles without any transfer after which the design hangs.
     """
 
     protocol: Protocol
-    in_valid: str
-    in_ready: str
-    out_valid: str
-    out_ready: str
+    in_valid: str = ""
+    in_ready: str = ""
+    out_valid: str = ""
+    out_ready: str = ""
+    in_data: str = ""
+    out_data: str = ""
+    bits: int = 8
+    order: Order = "first_low"
     full_rate: bool = True
     latency: int | Parameter | None = None
     capacity: int | Parameter | None = None
+    interval: int = 1
+    timeout: int = 1000
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The ports by what they are, of those that there are."""
+        pins = {
+            "in valid": self.in_valid, "in ready": self.in_ready,
+            "out valid": self.out_valid, "out ready": self.out_ready,
+        }  # fmt: skip
+        return {use: port for use, port in pins.items() if port}
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether both sides have valid and ready."""
+        return self.protocol in ("valid_ready", "axi4_stream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,23 +122,56 @@ class Port:
 
     Attributes:
         role: A role of the operation.
-        port: Name of the port.
+        port: Name of the port; empty if there are several.
+        ports: One port for each item: their names, or one text with ``{}`` for the number of the item.
+        fields: One port for each field of a floating-point number; ``significand`` is the fraction below its
+            leading bit.
         low: Bit of the port at which the role begins; several roles may share a port.
         after: In place of low, the role of the same port that ends where this one begins.
         width: Bits that belong to the role, None for as many as it needs. Bits above those are 0.
         item_bits: Bits from one item to the next, None for no gaps; items stand in the low bits of theirs.
+        signed: Whether the bits of a place above its item repeat the item's highest.
         order: Whether item 0 is in the lowest bits or in the highest.
         map: Numbers for the names that a role of names carries (run-time formats).
     """
 
     role: str
-    port: str
+    port: str = ""
+    ports: str | tuple[str, ...] = ()
+    fields: Mapping[Field, str] = field(default_factory=dict)
     low: int = 0
     after: str | None = None
     width: int | None = None
     item_bits: int | None = None
+    signed: bool = False
     order: Order = "first_low"
     map: Mapping[str, int] | None = None
+
+    def names(self, count: int) -> list[str]:
+        """Return the names of all its ports, where it carries so many items."""
+        if isinstance(self.ports, str):
+            return [self.ports.replace("{}", str(item)) for item in range(count)]
+        return [*self.ports, *self.fields.values()] or [self.port]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bits of a role that stand side by side in a port.
+
+    Attributes:
+        port: The port.
+        low: Its bit at which they begin.
+        bits: Which bits of the role's code; behind those of all its places comes the leading bit of each number.
+    """
+
+    port: str
+    low: int
+    bits: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        """The bit of the port behind the last."""
+        return self.low + len(self.bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +198,8 @@ class Description:
         name: Name of the unit in tables and options.
         operation: What it computes.
         design: What is compiled.
-        clock: The clock port.
-        reset: The reset.
+        clock: The clock port; empty for a combinational design.
+        reset: The reset, None for a design without.
         handshake: How transfers are agreed on.
         ports: By role.
         ties: Input ports that are held at a value.
@@ -139,7 +212,7 @@ class Description:
     operation: Operation
     design: Design
     clock: str
-    reset: Reset
+    reset: Reset | None
     handshake: Handshake
     ports: Mapping[str, Port]
     ties: Mapping[str, int]
@@ -187,15 +260,69 @@ class Description:
             return port.low
         return self.low(port.after, configuration) + (self.width(port.after, configuration) or 0)
 
+    def pieces(self, role: str, configuration: Configuration) -> list[Piece]:
+        """Return where the bits of *role* are; of a role of which nothing matters, nothing."""
+        port, found = self.ports[role], self.shape(role, configuration)
+        if found is None:
+            return []
+        place, count = port.item_bits or found.bits, found.count
+        if port.ports:
+            names = port.names(count)
+            return [Piece(name, 0, tuple(range(i * place, (i + 1) * place))) for i, name in enumerate(names)]
+        if port.fields:
+            fields = _field_bits(number_format(self.operation, role, configuration), place, count)
+            return [Piece(name, 0, fields[each]) for each, name in port.fields.items()]
+        return [Piece(port.port, self.low(role, configuration), tuple(range(count * place)))]
+
+    def port_names(self, role: str, configuration: Configuration) -> list[str]:
+        """Return the names of the ports of *role*."""
+        found = self.shape(role, configuration)
+        return self.ports[role].names(found.count if found else 1)
+
     def port_widths(self, configuration: Configuration) -> dict[str, int | None]:
         """Return the width that each port must have; None for one that may have any."""
+        widths = self.frame_widths(configuration)
+        buses = (self.handshake.in_data, self.handshake.out_data)
+        return {port: self.handshake.bits if port in buses else width for port, width in widths.items()}
+
+    def frame_widths(self, configuration: Configuration) -> dict[str, int | None]:
+        """Return the same, but of a narrow bus the width of all that is sent over it, in whole transfers."""
         widths: dict[str, int | None] = {}
         for role, port in self.ports.items():
-            width = self.width(role, configuration)
-            end = None if width is None else self.low(role, configuration) + width
-            before = widths.get(port.port, 0)
-            widths[port.port] = None if end is None or before is None else max(before, end)
+            if port.port:
+                width = self.width(role, configuration)
+                ends = {port.port: None if width is None else self.low(role, configuration) + width}
+            elif self.shape(role, configuration) is None:
+                ends = dict.fromkeys(self.port_names(role, configuration))
+            else:
+                ends = {piece.port: piece.end for piece in self.pieces(role, configuration)}
+            for name, end in ends.items():
+                before = widths.get(name, 0)
+                widths[name] = None if end is None or before is None else max(before, end)
+        for name in (self.handshake.in_data, self.handshake.out_data):
+            if (width := widths.get(name)) is not None:
+                widths[name] = -(-width // self.handshake.bits) * self.handshake.bits
         return widths
+
+    def transfers(self, port: str, configuration: Configuration) -> int:
+        """Return in how many transfers the frame of a narrow bus is sent; 1 for any other port."""
+        if not port:
+            return 1
+        return (self.frame_widths(configuration)[port] or 0) // self.handshake.bits
+
+
+def _field_bits(fmt: FloatFormat, place: int, count: int) -> dict[Field, tuple[int, ...]]:
+    """Return which bits each field of *count* numbers is made of, number after number."""
+    fraction, exponent = range(fmt.mantissa_bits), range(fmt.mantissa_bits, fmt.bits - 1)
+    items = range(count)
+    return {
+        "sign": tuple(i * place + fmt.bits - 1 for i in items),
+        "exponent": tuple(i * place + bit for i in items for bit in exponent),
+        "fraction": tuple(i * place + bit for i in items for bit in fraction),
+        "significand": tuple(
+            bit for i in items for bit in (*(i * place + bit for bit in fraction), count * place + i)
+        ),
+    }
 
 
 def operand_of(pair: OperandPair, axis: str) -> Operand:

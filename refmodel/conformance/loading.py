@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from refmodel.conformance.axes import read_configurations, read_rules
+from refmodel.conformance.axes import DescribedProfile, read_configurations, read_profile, read_rules
 from refmodel.conformance.configuration import Configuration
 from refmodel.conformance.consistency import check_description
 from refmodel.conformance.description import (
+    FIELDS,
     PROTOCOLS,
+    VHDL_SUFFIXES,
     Description,
     Design,
+    Field,
     Handshake,
     Order,
     Parameter,
@@ -23,14 +26,30 @@ from refmodel.conformance.description import (
     axis_value,
     map_key,
 )
-from refmodel.conformance.operations import OPERATIONS, Operation
+from refmodel.conformance.operations import NUMBER_ROLES, OPERATIONS, Operation
 from refmodel.conformance.sources import expand, with_libraries
 from refmodel.conformance.tables import Table, read_toml, show
 from refmodel.errors import unknown_name
 from refmodel.options import QuantizeOptions, choices
 
+SIMULATORS = ("verilator", "icarus", "ghdl")
+"""Simulators that a description may have flags for."""
+
 VERSION = 1
 """Version of the format of the file, its key ``version``."""
+
+PINS: dict[Protocol, tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = {
+    "valid_ready": (("in", ("valid", "ready"), ()), ("out", ("valid", "ready"), ())),
+    "axi4_stream": (("in", ("prefix",), ()), ("out", ("prefix",), ())),
+    "valid": (("in", ("valid",), ()), ("out", ("valid",), ())),
+    "fixed_latency": (("in", (), ("valid",)),),
+    "combinational": (),
+    "start_done": (("in", ("start",), ()), ("out", ("done",), ())),
+    "byte_serial": (("in", ("data", "valid"), ("ready",)), ("out", ("data", "valid"), ("ready",))),
+}
+"""Of each protocol the sides that it names ports of, with those that must and those that may be there."""
+
+_MEANINGS = {"start": "valid", "done": "valid"}
 
 
 def load_description(path: str | os.PathLike[str]) -> Description:
@@ -58,26 +77,26 @@ class _Loader:
             raise top.error("name", f"is {show(name)}; use letters, digits, '_', '-' and '.'")
         self._operation: Operation = OPERATIONS[top.choice("operation", OPERATIONS)]
         design = self._design(top.table("design"))
-        clock = top.table("clock")
-        clock_port = clock.text("port", expected="the name of the clock port")
-        clock.finish()
         maps = top.table("maps", optional=True)
         self._maps = {key: self._entries(maps.table(key)) for key in maps.names()}
         handshake_table = top.table("handshake")
-        rules = read_rules(top.table("rules", optional=True))
+        profile = self._profile(top)
+        rules = profile.rules | read_rules(top.table("rules", optional=True))
         configurations = [
             each
             for table in top.tables("configurations")
-            for each in read_configurations(self._operation, table, rules)
+            for each in read_configurations(self._operation, table, rules, profile.options)
         ]
+        handshake = self._handshake(handshake_table, configurations)
+        clock = self._clock(top, handshake)
         description = Description(
             file=top.file,
             name=name,
             operation=self._operation,
             design=design,
-            clock=clock_port,
-            reset=self._reset(top.table("reset")),
-            handshake=self._handshake(handshake_table, configurations),
+            clock=clock,
+            reset=self._reset(top, handshake),
+            handshake=handshake,
             ports=self._ports(top.table("ports")),
             ties=self._ties(top.table("ties", optional=True)),
             parameters=self._parameters(top.table("parameters", optional=True), configurations),
@@ -86,6 +105,16 @@ class _Loader:
         top.finish()
         check_description(description, top)
         return description
+
+    def _profile(self, top: Table) -> DescribedProfile:
+        if "profile" not in top:
+            return DescribedProfile()
+        name = top.text("profile", expected="the file of a profile, relative to this file")
+        table = read_toml(self._directory / name)
+        table.integer("version", low=VERSION, high=VERSION)
+        profile = read_profile(table)
+        table.finish()
+        return profile
 
     def _design(self, table: Table) -> Design:
         patterns = table.texts("sources", expected="a list of files or patterns, relative to this file")
@@ -98,9 +127,28 @@ class _Loader:
             sources=tuple(with_libraries(files, libraries)),
             include_dirs=tuple(self._directories(table, "include_dirs")),
             defines=self._defines(table.table("defines", optional=True)),
+            flags=self._flags(table.table("flags", optional=True)),
         )
+        if design.is_vhdl and not all(path.suffix in VHDL_SUFFIXES for path in design.sources):
+            raise table.error("sources", "mixes VHDL with other languages; no simulator here takes both")
         table.finish()
         return design
+
+    def _flags(self, table: Table) -> dict[str, tuple[str, ...]]:
+        found = {name: table.texts(name) for name in SIMULATORS if name in table}
+        table.finish()
+        return found
+
+    def _clock(self, top: Table, handshake: Handshake) -> str:
+        if handshake.protocol == "combinational":
+            for key in ("clock", "reset"):
+                if key in top:
+                    raise top.error(key, 'is there, but [handshake] protocol = "combinational" has none; remove it')
+            return ""
+        clock = top.table("clock")
+        port: str = clock.text("port", expected="the name of the clock port")
+        clock.finish()
+        return port
 
     def _directories(self, table: Table, key: str) -> list[Path]:
         directories = []
@@ -120,7 +168,10 @@ class _Loader:
             found[key] = str(value)
         return found
 
-    def _reset(self, table: Table) -> Reset:
+    def _reset(self, top: Table, handshake: Handshake) -> Reset | None:
+        if "reset" not in top and not handshake.is_stream:
+            return None
+        table = top.table("reset")
         reset = Reset(
             port=table.text("port", expected="the name of the reset port"),
             active=table.choice("active", ("low", "high")),
@@ -131,21 +182,38 @@ class _Loader:
 
     def _handshake(self, table: Table, configurations: list[Configuration]) -> Handshake:
         protocol: Protocol = table.choice("protocol", PROTOCOLS)
-        sides: list[str] = []
-        for key in ("in", "out"):
-            side = table.table(key)
-            if protocol == "axi4_stream":
-                prefix = side.text("prefix", expected='the beginning of the port names, as "s_axis"')
-                sides += [f"{prefix}_tvalid", f"{prefix}_tready"]
-            else:
-                sides += [side.text(name, expected=f"the name of the {name} port") for name in ("valid", "ready")]
+        pins: dict[str, Any] = {}
+        for key, required, optional in PINS[protocol]:
+            side = table.table(key, optional=not required)
+            for pin in required:
+                if pin == "prefix":
+                    prefix = side.text(pin, expected='the beginning of the port names, as "s_axis"')
+                    pins |= {f"{key}_{name}": f"{prefix}_t{name}" for name in ("valid", "ready")}
+                else:
+                    pins[f"{key}_{_MEANINGS.get(pin, pin)}"] = side.text(pin, expected=f"the name of the {pin} port")
+            for pin in optional:
+                pins[f"{key}_{pin}"] = side.text(pin, "", expected=f"the name of the {pin} port")
             side.finish()
-        handshake = Handshake(
-            protocol=protocol, in_valid=sides[0], in_ready=sides[1], out_valid=sides[2], out_ready=sides[3],
-            full_rate=table.flag("full_rate", True),
-            latency=self._promise(table, "latency", "cycles", configurations),
-            capacity=self._promise(table, "capacity", "beats", configurations),
-        )  # fmt: skip
+        latency = None
+        if protocol != "combinational":
+            latency = self._promise(table, "latency", "cycles", configurations)
+        if protocol == "fixed_latency" and latency is None:
+            table.value("latency", expected="the cycles from the last beat of an item to its result")
+        more: dict[str, Any] = {}
+        if protocol == "byte_serial":
+            more = {
+                "bits": table.integer("bits", 8, low=1, high=1024),
+                "order": table.choice("order", get_args(Order), "first_low"),
+                "full_rate": False,  # a bus does something else while a result goes out
+            }
+        if protocol in ("valid", "fixed_latency"):
+            more["interval"] = table.integer("interval", 1, low=1)
+        if protocol in ("valid_ready", "axi4_stream"):
+            more["full_rate"] = table.flag("full_rate", True)
+            more["capacity"] = self._promise(table, "capacity", "beats", configurations)
+        if protocol != "combinational":
+            more["timeout"] = table.integer("timeout", 1000, low=1)
+        handshake = Handshake(protocol=protocol, latency=latency, **pins, **more)
         table.finish()
         return handshake
 
@@ -174,6 +242,8 @@ class _Loader:
                 error = unknown_name(f"role of operation {self._operation.name}:", key, roles)
                 raise table.error(key, str(error))
         for name, port in ports.items():
+            if not port.port:
+                continue
             chain = [name]
             while (after := ports[chain[-1]].after) is not None:
                 if after not in ports or ports[after].port != port.port:
@@ -190,9 +260,14 @@ class _Loader:
             return Port(role=role, port=table.text(role))
         inner = table.table(role)
         roles = [other for other in self._operation.roles if other != role]
+        fields = self._fields(inner, role)
+        single = not fields and "ports" not in inner
         port = Port(
             role=role,
-            port=inner.text("port", expected="the name of the port"),
+            port=inner.text("port", expected="the name of the port") if single else "",
+            ports=() if single or fields else self._port_per_item(inner),
+            fields=fields,
+            signed=inner.flag("signed", False),
             low=inner.integer("low", 0),
             after=inner.choice("after", roles, None),
             width=inner.integer("width", None, low=1),
@@ -202,8 +277,40 @@ class _Loader:
         )
         if port.after is not None and "low" in inner:
             raise inner.error("after", "stands beside key 'low'; give one of the two")
+        self._check_alone(inner, port)
         inner.finish()
         return port
+
+    def _fields(self, table: Table, role: str) -> dict[Field, str]:
+        """Return the ports of the fields of a number, where a role has them."""
+        given: list[Field] = [each for each in FIELDS if each in table]
+        if not given:
+            return {}
+        if role not in NUMBER_ROLES:
+            raise table.error(given[0], f"divides floating-point numbers; {role} carries codes")
+        wanted = {"sign", "exponent", "fraction"}, {"sign", "exponent", "significand"}
+        if set(given) not in wanted:
+            raise table.error(given[0], f"stands with {', '.join(given)}; expected sign, exponent and fraction, or "
+                              "significand in place of fraction")  # fmt: skip
+        return {each: table.text(each, expected="the name of the port") for each in given}
+
+    def _port_per_item(self, table: Table) -> str | tuple[str, ...]:
+        expected = 'names, one an item from item 0, or one with {} for the number of the item, as "a{}_i" or "a_i[{}]"'
+        given = table.value("ports", expected=expected)
+        if isinstance(given, str):
+            if given.count("{}") != 1:
+                raise table.error("ports", f"is {show(given)}; expected {expected}")
+            return given
+        return table.texts("ports", expected=expected)
+
+    def _check_alone(self, table: Table, port: Port) -> None:
+        """Refuse keys that say nothing of a role with several ports, or without a width of its places."""
+        if not port.port:
+            for key in ("low", "after", "width", "order") + (("item_bits",) if port.fields else ()):
+                if key in table and table.value(key) is not None:
+                    raise table.error(key, "says nothing where a role has several ports; leave it out")
+        if port.signed and (port.item_bits is None or not port.role.endswith("elements")):
+            raise table.error("signed", "says how elements fill wider places, whose bits key 'item_bits' gives")
 
     def _numbers(self, table: Table, key: str) -> dict[str, int]:
         given = self._map(table, key)

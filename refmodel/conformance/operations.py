@@ -12,6 +12,13 @@ from refmodel.conformance.configuration import (
     element_of,
     scale_of,
 )
+from refmodel.formats import BFLOAT16, FLOAT16, FLOAT32, FloatFormat
+
+NUMBERS = {"fp32": FLOAT32, "bf16": BFLOAT16, "fp16": FLOAT16}
+"""The number formats of `NUMBER_BITS`."""
+
+NUMBER_ROLES = ("c", "result", "values")
+"""Roles that carry floating-point numbers."""
 
 Axis = Literal["rules", "results", "inputs", "lanes", "rows", "columns", "options"]
 """Keys of a [[configurations]] table beside ``formats`` and ``depth``, which every operation has."""
@@ -152,6 +159,14 @@ def shape(operation: Operation, role: str, configuration: Configuration) -> Shap
         return _of_operand(role, [pair.a for pair in configuration.pairs], configuration.lanes, configuration.rows)
     operands = [pair.b for pair in configuration.pairs]
     return _of_operand(role, operands, configuration.lanes, configuration.columns)
+
+
+def number_format(operation: Operation, role: str, configuration: Configuration) -> FloatFormat:
+    """Return the format of the numbers that *role* carries."""
+    if role == "c":
+        return FLOAT32
+    takes_numbers = role == "values" and operation.name == "quantize"
+    return NUMBERS[configuration.input if takes_numbers else configuration.result]
 
 
 def _of_operand(role: str, operands: list[Operand], lanes: int, copies: int) -> Shape | None:

@@ -30,6 +30,9 @@ from refmodel.vectors.target import FLOAT32
 MAX_GAP = 60
 """Largest distance in binary orders of magnitude at which every distance is met."""
 
+MAX_DISTANCE = 100
+"""Largest distance of a single bit from the halfway bit far above it."""
+
 FAR_GAPS = (61, 63, 64, 65, 80, 96, 127, 128, 129, 150)
 """Further distances: around the widths of counters and registers."""
 
@@ -123,7 +126,7 @@ class _Builder:
 
     def core(self) -> list[Maker]:
         """Cases that every set has: special values against plain, zero and infinite sums; ties; cancellation;
-        both ends of the range."""
+        both ends of the range; single bits."""
         sums = self._plain_sums()
         makers: list[Maker] = [partial(self.special, bits, make) for make in sums for bits in SPECIAL_BITS]
         zeros: list[Callable[[], BlockPair | None]] = [self._cancelling]
@@ -133,6 +136,7 @@ class _Builder:
         makers += [partial(self.apart, gap) for gap in (-MAX_GAP, -25, -24, -1, 0, 1, 24, 25, MAX_GAP)]
         makers += [self.cancelled, partial(self.cancelled_to_unit, 1), partial(self.unit_of_c, 1)]
         makers += self._range_makers()[:8]
+        makers += self._single_bits()
         return makers
 
     def makers(self) -> list[Maker]:
@@ -143,6 +147,12 @@ class _Builder:
         bits = self._kit.significand_bits
         makers += [partial(self.cancelled_to_unit, depth, low) for depth in range(1, bits) for low in (False, True)]
         makers += [partial(self.unit_of_c, depth) for depth in range(1, FLOAT32.precision)] * 2
+        makers += [partial(self.cancelled_near_least, depth, n) for depth in range(1, bits) for n in range(-4, 5)]
+        makers += [partial(self.completed, kind, n) for n in range(1, bits - FLOAT32.precision) for kind in TIE_KINDS]
+        far = range(MAX_GAP + 1, MAX_DISTANCE)
+        makers += [partial(self.tie, "tie in c", TIE_KINDS[n % 4], False, n, side) for n in far for side in (1, -1)]
+        distances = [(1, 3), (4, 15), (16, 63), (64, MAX_DISTANCE)]
+        makers += [partial(self.tie_above, n, *each) for n in range(FLOAT32.precision - 1) for each in distances]
         for split in self._splits():
             for sticky in range(MAX_GAP + 1):
                 for side in (1, -1):
@@ -243,7 +253,38 @@ class _Builder:
         exponent = self._within_reach(number.bit_length())
         return self._case(sign * number, exponent, (-sign * head + self._sign(), exponent - zeros))
 
+    def cancelled_near_least(self, depth: int, place: int) -> Case | None:
+        """c cancels X but for a number whose leading bit is *place* binades above the least normal result."""
+        rest = self._number(self.draws.between(1, min(depth, self._width)))
+        head, sign = self._head(depth), self._sign()
+        exponent = self._target.emin + place - rest.bit_length() + 1
+        return self._case(sign * (head + rest), exponent, (-sign * head, exponent))
+
+    def _single_bits(self) -> list[Maker]:
+        """Each bit alone: of the payload of a NaN, of a subnormal result that is c."""
+        payloads = [INFINITY | 1 << place | (SIGN if place % 2 else 0) for place in range(FLOAT32.precision - 1)]
+        makers: list[Maker] = [partial(self.special, bits, self._ordinary) for bits in payloads]
+        target = self._target
+        least = [(1, target.quantum + place) for place in range(target.precision - 1)]
+        return makers + [partial(self._signed, (0, 0), c, sign) for c in least for sign in (1, -1)]
+
     # Ties
+
+    def completed(self, kind: TieKind, below: int) -> Case | None:
+        """The low bits of X and of c, down to *below* places under the halfway bit, complete each other to none."""
+        target, sign = self._target, self._sign()
+        part = sign * (self._number(self.draws.between(1, FLOAT32.precision)) | 1)
+        number = (halfway_number(self.draws, kind, target.precision + 1) << below) - part
+        exponent = self._within_reach(abs(number).bit_length())
+        return self._case(number, exponent, (part, exponent))
+
+    def tie_above(self, place: int, nearest: int, furthest: int) -> Case | None:
+        """X is a tie, and c one bit far below it: the *place*-th of the subnormal numbers."""
+        number = self._sign() * halfway_number(
+            self.draws, TIE_KINDS[self.draws.below(4)], min(self._target.precision + 1, self._kit.significand_bits)
+        )
+        lowest, c = self._kit.reach(number.bit_length())[0], FLOAT32.quantum + place
+        return self._case(number, max(lowest, c + self.draws.between(nearest, furthest)), (self._sign(), c))
 
     def _splits(self) -> list[str]:
         return ["significand in c", "significand in X", "tie in X", "tie in c", "in both"]
