@@ -74,7 +74,7 @@ async def reset_in_mid_stream(dut: Any) -> None:
     # Only a design that waits for ready can be closed.
     out_valid = getattr(dut, bench.handshake.out_valid) if bench.handshake.out_ready else None
     for round_ in range(RESET_ROUNDS):
-        is_closed = out_valid is not None and round_ < len(CLOSED)
+        is_closed = bench.handshake.is_stream and round_ < len(CLOSED)
         scenario = CLOSED[round_] if is_closed else rng.choice((FULL_RATE, *STALLS))
         items = bench.sample(f"cut {round_}", STALL_SHARE, MIN_STALLED)
         await bench.play_and_cut(items, scenario, DRAIN_CYCLES + longest if is_closed else rng.randint(5, 60))

@@ -204,6 +204,7 @@ class _Loader:
             more = {
                 "bits": table.integer("bits", 8, low=1, high=1024),
                 "order": table.choice("order", get_args(Order), "first_low"),
+                "full_rate": False,  # a bus does something else while a result goes out
             }
         if protocol in ("valid", "fixed_latency"):
             more["interval"] = table.integer("interval", 1, low=1)
