@@ -23,10 +23,14 @@ UNITS = [*described_units()]
 
 def whole() -> dict[str, Any]:
     """Return content that shows everything, of the form that the runs write."""
-    proof = {
-        "unit": "mx_lane", "tools": ["a", "b"], "finding": {"verdict": "holds"},
-        "twin": {"verdict": "fails", "example": [{"x": "1"}]},
+    proof: dict[str, Any] = {
+        "unit": "mx_lane", "tools": ["a", "b"], "finding": {"verdict": "holds"}, "digest": "of all",
+        "twin": {"verdict": "fails", "example": [{"x": "1"}]}, "links": {},
     }  # fmt: skip
+    proofs = {each.title: {**copy.deepcopy(proof), "name": each.name} for each in read_properties()}
+    for each in read_properties():
+        contracts = each.contracts.values()
+        proofs[each.title]["links"] = {title: "of all" for title in proofs if proofs[title]["name"] in contracts}
     point = {"name": "scale", "hit": 3, "reachable": 3, "impossible": []}
     job = {"configuration": "c", "passed": True, "comparisons": 9, "coverpoints": [point]}
     mutants = {
@@ -34,7 +38,7 @@ def whole() -> dict[str, Any]:
         "undecided": [], "escapes": [],
     }  # fmt: skip
     return {
-        "formal": {each.title: copy.deepcopy(proof) for each in read_properties()},
+        "formal": proofs,
         "mutation": {"mutation": [{"unit": unit, "seed": seed, **mutants} for unit in UNITS for seed in (1, 2)]},
         "coverage": {
             "configurations": [{"unit": unit, **copy.deepcopy(job)} for unit in UNITS],
@@ -70,12 +74,23 @@ def _first(content: dict[str, Any]) -> Any:
     return next(iter(content["formal"].values()))
 
 
+def _title(content: dict[str, Any]) -> str:
+    return next(iter(content["formal"]))
+
+
+def _composed(content: dict[str, Any]) -> Any:
+    return next(proof for proof in content["formal"].values() if proof["name"] == "fused")
+
+
 DOCTORED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a proof that is missing": (lambda c: c["formal"].popitem(), "is missing"),
     "a proof that failed": (lambda c: _first(c)["finding"].update(verdict="fails"), "it must hold"),
     "a proof undetermined": (lambda c: _first(c)["finding"].update(verdict="undetermined"), "it must hold"),
     "an injected fault that passed": (lambda c: _first(c)["twin"].update(verdict="holds"), "injected fault holds"),
     "no counterexample": (lambda c: _first(c)["twin"].update(example=[]), "with an example"),
+    "a composition without a link": (lambda c: _composed(c)["links"].clear(), "does not name the proof of"),
+    "a link to other sources": (lambda c: _composed(c)["links"].update({_title(c): "x"}), "of the same sources"),
+    "a link to nothing": (lambda c: _composed(c)["links"].update({"a proof": "of all"}), "rests on 'a proof'"),
     "no tools": (lambda c: _first(c).update(tools=[]), "names no tools"),
     "a mutant lost": (lambda c: c["mutation"]["mutation"][0].update(smoke=899), "999 of 1000 mutants"),
     "a mutant escaped": (

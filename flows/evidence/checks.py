@@ -15,6 +15,7 @@ from typing import Any
 
 from cocotb_tests.jobs import described_units
 from cocotb_tests.museum.faults import read_faults
+from flows import rtl
 from flows.formal.properties import read_properties
 from metamorphic.laws import LAWS
 
@@ -70,10 +71,17 @@ def _formal_problems(content: Mapping[str, Any]) -> Iterator[str]:
             yield f"{title}: {entry['finding']['verdict']}; it must hold"
         if entry["twin"]["verdict"] != "fails" or not entry["twin"]["example"]:
             yield f"{title}: the injected fault {entry['twin']['verdict']}; it must fail, with an example"
+        for link, digest in entry["links"].items():
+            if content.get(link, {}).get("digest") != digest:
+                yield f"{title}: rests on {link!r}, which is not proved of the same sources"
+    for prop in read_properties():
+        linked = {content[link]["name"] for link in content.get(prop.title, {}).get("links", ()) if link in content}
+        for name in sorted(set(prop.contracts.values()) - linked if prop.title in content else ()):
+            yield f"{prop.title}: does not name the proof of {name!r} that it rests on"
 
 
 def _formal_headline(content: Mapping[str, Any]) -> tuple[str, str]:
-    units = {entry["unit"] for entry in content.values()}
+    units = {entry["unit"] for entry in content.values() if (rtl.RTL / f"{entry['unit']}.sv").is_file()}
     figure = (
         f"{len(content)} properties of {len(units)} modules proved over all inputs; each fails with a planted fault"
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flows import rtl
 from flows.synthesis.yosys import Tool
@@ -26,6 +28,16 @@ class DesignError(MxError):
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """Arguments and results of a unit without registers: terms, their sorts, and what the arguments are made of."""
+
+    arguments: str
+    results: str
+    sorts: tuple[str, str]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """A flat design whose values in a clock cycle are terms.
 
@@ -36,6 +48,8 @@ class Design:
         transition: Condition on two cycles that follow each other; empty without registers.
         registers: Names of the registers' terms.
         inputs, outputs: Ports, without clocks.
+        assumptions: Names of conditions that are assumed in every cycle.
+        instances: Values of the parameters of every instance, by module.
     """
 
     declarations: Mapping[str, str]
@@ -45,6 +59,8 @@ class Design:
     registers: Sequence[str]
     inputs: Sequence[str]
     outputs: Sequence[str]
+    assumptions: Sequence[str]
+    instances: Mapping[str, Sequence[Mapping[str, int]]]
 
     def cycle(self, number: int) -> list[str]:
         """Return the declarations and definitions of a clock cycle."""
@@ -71,6 +87,24 @@ class Design:
         """Return the term of a single-bit output in a cycle, true or false."""
         return f"|{self._port(output)[0]}@{number}|"
 
+    def assumed(self, number: int) -> str:
+        """Return the condition that what is assumed in a cycle is so."""
+        names = [f"|{name}@{number}|" for name in self.assumptions]
+        if "assumed" in self.outputs:
+            names.append(self.condition("assumed", number))
+        return f"(and true true {' '.join(names)})"
+
+    def functions(self, unit: str, number: int) -> list[Function]:
+        """Return what goes into each stand-in of a *unit* and comes out of it in a cycle."""
+        named = {name: (sort, body) for name, sort, body in self.definitions}
+        found = []
+        for name in named:
+            if name.endswith(f".arguments_of_{unit}"):
+                results = name.replace(".arguments_of_", ".results_of_")
+                sorts = (named[name][0], named[results][0])
+                found.append(Function(f"|{name}@{number}|", f"|{results}@{number}|", sorts, named[name][1]))
+        return found
+
     def value(self, port: str, number: int) -> tuple[str, int]:
         """Return the term of a port in a cycle as a bit-vector, and its width."""
         name, sort = self._port(port)
@@ -90,20 +124,35 @@ def read(
         ToolError, TimedOutError: If Yosys fails.
         DesignError: If the design is not flat.
     """
-    output = directory / f"{top}.smt2"
+    output, hierarchy = directory / f"{top}.smt2", directory / f"{top}.json"
     files = " ".join(str(path.relative_to(rtl.ROOT)) for path in sources)
     commands = [
-        f"read_verilog -sv -DSYNTHESIS {files}",
+        f"read_verilog -sv -formal -DSYNTHESIS {files}",
         *(f"chparam -set {name} {_literal(value)} {top}" for name, value in parameters.items()),
         f"hierarchy -check -top {top}",
-        "proc -norom; flatten; opt -full; wreduce; opt -full; async2sync; dffunmap; opt_clean",
+        f"proc -norom; write_json {hierarchy.relative_to(rtl.ROOT)}",
+        "flatten; opt -full; wreduce; opt -full; async2sync; dffunmap; opt_clean",
         f"write_smt2 -wires {output.relative_to(rtl.ROOT)}",
     ]
     yosys.run(["-q", "-p", "; ".join(commands)], limit_s)
-    return parse(output.read_text(), top)
+    return parse(output.read_text(), top, _instances(json.loads(hierarchy.read_text())))
 
 
-def parse(text: str, top: str) -> Design:
+def _instances(hierarchy: Mapping[str, Any]) -> dict[str, list[dict[str, int]]]:
+    """Return the parameters of the instances in what Yosys writes of a hierarchy, by the name of their module."""
+    found: dict[str, list[dict[str, int]]] = {}
+    for name, module in hierarchy["modules"].items():
+        values = {each: _signed(bits) for each, bits in module.get("parameter_default_values", {}).items()}
+        original = re.sub(r"^\$paramod(\$\w+)?\\(\w+).*", r"\2", name)  # of `$paramod\NAME\PARAMETERS`
+        found.setdefault(original, []).append(values)
+    return found
+
+
+def _signed(bits: str) -> int:
+    return int(bits, 2) - (int(bits[0]) << len(bits))
+
+
+def parse(text: str, top: str, instances: Mapping[str, Sequence[Mapping[str, int]]]) -> Design:
     """Return the design in the SMT-LIB *text* that Yosys writes of a flat module *top*.
 
     Raises:
@@ -131,6 +180,7 @@ def parse(text: str, top: str) -> Design:
     return Design(
         declarations, definitions, initial[1].strip(), transition, registers,
         [name for name in ports["input"] if name not in ports["clock"]], ports["output"],
+        [name for name, _, _ in definitions if name.startswith(f"{top}_u ")], instances,
     )  # fmt: skip
 
 

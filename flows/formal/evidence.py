@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from flows import rtl
 from flows.formal.properties import Property
 from flows.formal.prove import BUILD, Finding
 from flows.locking import alone
+from refmodel.errors import DefinitionError
 from refmodel.writing import write_text
 
 FILE = rtl.ROOT / "evidence" / "formal.json"
@@ -29,6 +30,7 @@ class Entry:
         finding: Of the sources as they are.
         fault: File, old and new text of the twin.
         twin: Of the sources with that fault.
+        links: Digest of each property that it rests on, by title: contracts, for the parameters of every instance.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Entry:
     finding: Finding
     fault: Sequence[str]
     twin: Finding
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -64,8 +67,40 @@ class Evidence:
         """Return the settled entry of a property from these sources and tools, if there is one."""
         entry = self._entries.get(prop.title)
         if entry and (entry.digest, list(entry.tools)) == (digest, list(tools)) and entry.is_settled:
-            return entry
+            linked = all(self._stands(title, digest) for title, digest in entry.links.items())
+            return entry if linked else None
         return None
+
+    def links(self, prop: Property, finding: Finding, properties: Sequence[Property]) -> dict[str, str]:
+        """Return what a property rests on: for every instance of a stand-in the proof of its contract.
+
+        Raises:
+            DefinitionError: If one of them has no proof that stands for its parameters.
+        """
+        links: dict[str, str] = {}
+        proved = [each for each in properties if each.name in prop.contracts.values()]
+        digests = {each.title: each.digest() for each in proved}
+        for unit, name in prop.contracts.items():
+            candidates = [each.title for each in proved if (each.name, each.unit) == (name, unit)]
+            for values in finding.instances.get(unit, ()):
+                title = next(
+                    (
+                        each for each in candidates
+                        if self._stands(each, digests[each]) and values in self._entries[each].finding.instances[unit]
+                    ),
+                    None,
+                )  # fmt: skip
+                if title is None:
+                    shown = " ".join(f"{key}={value}" for key, value in values.items())
+                    raise DefinitionError(f"rests on {name!r} of {unit} with {shown}, which is not proved")
+                links[title] = digests[title]
+        return links
+
+    def _stands(self, title: str, digest: str) -> bool:
+        entry = self._entries.get(title)
+        return entry is not None and entry.digest == digest and entry.passed and all(
+            self._stands(*each) for each in entry.links.items()
+        )  # fmt: skip
 
     def put(self, prop: Property, entry: Entry) -> None:
         """Add an entry in the place of an earlier one."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from flows import rtl
-from flows.formal.design import Design, read
+from flows.formal.design import Design, Function, read
 from flows.formal.properties import Property
 from flows.formal.solver import Answer, Query, ask
 from flows.synthesis.yosys import TimedOutError, Tool
@@ -27,11 +28,19 @@ Example = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is known of a property, or of its twin, and the processor seconds that the solver took."""
+    """What is known of a property, or of its twin.
+
+    Attributes:
+        verdict: The result.
+        seconds: Processor seconds that the solver took.
+        example: An input under which it fails.
+        instances: Values of all parameters of the unit of a contract, and of the units that contracts stand in for.
+    """
 
     verdict: Verdict
     seconds: float
     example: Example = ()
+    instances: Mapping[str, Sequence[Mapping[str, int]]] = field(default_factory=dict)
 
 
 def examine(prop: Property, yosys: Tool, limit_s: float, *, faulty: bool) -> Finding:
@@ -50,9 +59,12 @@ def examine(prop: Property, yosys: Tool, limit_s: float, *, faulty: bool) -> Fin
         return max(limit_s - (time.monotonic() - began), 1.0)
 
     try:
-        design = read(yosys, _sources(prop, directory, faulty=faulty), prop.name, prop.values, directory, left())
+        design = read(yosys, _sources(prop, directory, faulty=faulty), prop.top, prop.values, directory, left())
         decide = _decide_sequence if prop.induction else _decide_function
-        finding = decide(prop, design, directory, left())
+        units = [*([prop.unit] if prop.is_contract else ()), *prop.contracts]
+        finding = replace(
+            decide(prop, design, directory, left()), instances={unit: design.instances[unit] for unit in units}
+        )
     except TimedOutError:
         finding = Finding("undetermined", limit_s)
     shutil.rmtree(directory)
@@ -62,7 +74,7 @@ def examine(prop: Property, yosys: Tool, limit_s: float, *, faulty: bool) -> Fin
 def _sources(prop: Property, directory: Path, *, faulty: bool) -> list[Path]:
     paths = prop.sources()
     if faulty:
-        original = rtl.RTL / prop.twin.file
+        original = prop.twin.path
         if original not in paths:
             raise DefinitionError(f"twin of {prop.title}: {prop.twin.file} is not among its sources")
         patched = directory / prop.twin.file
@@ -75,17 +87,47 @@ def _decide_function(prop: Property, design: Design, directory: Path, limit_s: f
     """Decide a property of a design without registers."""
     if design.registers:
         raise DefinitionError(f"{prop.title} has registers and needs 'induction': {design.registers[0]}")
-    assumed, holds = _assumed(design, 0), design.condition("holds", 0)
-    queries = [Query([assumed]), Query([assumed, f"(not {holds})"], _shown(design, 1))]
-    possible, broken = answers = ask(prop.solver, design.cycle(0), queries, directory / "queries.json", limit_s)
+    assumed, broken = [design.assumed(0), *_equal_results(prop, design)], f"(not {design.condition('holds', 0)})"
+    queries = [Query(assumed)]
+    queries += [Query([*assumed, broken, case], _shown(design, 1), stops=True) for case in _cases(prop, design)]
+    possible, *parts = answers = ask(prop.solver, design.cycle(0), queries, directory / "queries.json", limit_s)
     verdict: Verdict = "undetermined"
+    found = next((each for each in parts if each.status == "sat"), parts[0])
     if possible.status == "unsat":
         verdict = "vacuous"
-    elif broken.status == "sat":
+    elif found.status == "sat":
         verdict = "fails"
-    elif (possible.status, broken.status) == ("sat", "unsat"):
+    elif (possible.status, {each.status for each in parts}) == ("sat", {"unsat"}):
         verdict = "holds"
-    return _finding(verdict, answers, design, 1, broken)
+    return _finding(verdict, answers, design, 1, found)
+
+
+def _cases(prop: Property, design: Design) -> list[str]:
+    """Return conditions one of which is always true."""
+    if not prop.cases:
+        return ["true"]
+    term, width = design.value("case_o", 0)
+    cases = [f"(= {term} (_ bv{number} {width}))" for number in range(prop.cases - 1)]
+    return [*cases, f"(bvuge {term} (_ bv{prop.cases - 1} {width}))"]
+
+
+FEW = 8
+"""Stand-ins of one unit with different inputs that are compared with each other."""
+
+
+def _equal_results(prop: Property, design: Design) -> list[str]:
+    """Return what is known of stand-ins for units without registers: the same results from the same arguments."""
+    known = []
+    for unit in prop.replace:
+        different: dict[tuple[tuple[str, str], str], Function] = {}
+        for each in design.functions(unit, 0):
+            known.append(f"(= {each.results} {different.setdefault((each.sorts, each.text), each).results})")
+        if len(different) <= FEW:
+            known += [
+                f"(=> (= {one.arguments} {other.arguments}) (= {one.results} {other.results}))"
+                for one, other in itertools.combinations(different.values(), 2) if one.sorts == other.sorts
+            ]  # fmt: skip
+    return known
 
 
 def _decide_sequence(prop: Property, design: Design, directory: Path, limit_s: float) -> Finding:
@@ -96,7 +138,7 @@ def _decide_sequence(prop: Property, design: Design, directory: Path, limit_s: f
     """
     last = prop.induction
     declarations = [line for number in range(last + 1) for line in design.cycle(number)]
-    assumed = [_assumed(design, number) for number in range(last + 1)]
+    assumed = [design.assumed(number) for number in range(last + 1)]
     holds = [design.condition("holds", number) for number in range(last + 1)]
     steps = [design.step(number) for number in range(last)]
     broken = [f"(and {' '.join(assumed[: number + 1])} (not {holds[number]}))" for number in range(last + 1)]
@@ -120,10 +162,6 @@ def _decide_sequence(prop: Property, design: Design, directory: Path, limit_s: f
 def _finding(verdict: Verdict, answers: Sequence[Answer], design: Design, cycles: int, broken: Answer) -> Finding:
     example = _example(design, cycles, broken.values) if verdict == "fails" else ()
     return Finding(verdict, round(sum(each.seconds for each in answers), 2), example)
-
-
-def _assumed(design: Design, number: int) -> str:
-    return design.condition("assumed", number) if "assumed" in design.outputs else "true"
 
 
 def _shown(design: Design, cycles: int) -> list[tuple[str, int]]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.formal.evidence import Entry, Evidence
-from flows.formal.properties import Property, read_properties
+from flows.formal.properties import Property, in_steps, read_properties
 from flows.formal.prove import Example, examine
 from flows.formal.solver import solver_version
 from flows.synthesis.yosys import end_all, find_yosys
@@ -73,10 +73,18 @@ def _run(chosen: Sequence[Property], evidence: Evidence, given: argparse.Namespa
         if (entry := evidence.find(prop, prop.digest(), _tools(prop, given.yosys)))
     }  # fmt: skip
     console.print(f"{len(known)} of {len(chosen)} properties stand; {len(chosen) - len(known)} to go")
+    for step in in_steps(chosen):
+        _run_step([each for each in step if each.title not in known], evidence, given, console, known)
+    evidence.keep(read_properties())
+    return [known[prop.title] for prop in chosen if prop.title in known]
+
+
+def _run_step(
+    step: Sequence[Property], evidence: Evidence, given: argparse.Namespace, console: Console, known: dict[str, Entry]
+) -> None:
+    """Prove properties that rest on earlier ones at most, and add their entries to *known*."""
     with ThreadPoolExecutor(max(given.jobs, 1)) as pool:
-        running = {
-            pool.submit(_prove, prop, given.yosys, given.limit): prop for prop in chosen if prop.title not in known
-        }
+        running = {pool.submit(_prove, prop, evidence, given.yosys, given.limit): prop for prop in step}
         try:
             for done in as_completed(running):
                 prop = running[done]
@@ -92,20 +100,19 @@ def _run(chosen: Sequence[Property], evidence: Evidence, given: argparse.Namespa
             pool.shutdown(wait=False, cancel_futures=True)
             end_all()
             raise
-    evidence.keep(read_properties())
-    return [known[prop.title] for prop in chosen if prop.title in known]
 
 
 def _tools(prop: Property, yosys: str) -> list[str]:
     return [find_yosys(yosys).version, solver_version(prop.solver)]
 
 
-def _prove(prop: Property, yosys: str, limit_s: float) -> Entry:
+def _prove(prop: Property, evidence: Evidence, yosys: str, limit_s: float) -> Entry:
     digest = prop.digest()  # now: the sources may change while the tools run
     finding, twin = (examine(prop, find_yosys(yosys), limit_s, faulty=faulty) for faulty in (False, True))
+    links = evidence.links(prop, finding, read_properties())
     fault = (prop.twin.file, prop.twin.old, prop.twin.new)
     return Entry(
-        prop.name, prop.shown, prop.unit, prop.claim, digest, _tools(prop, yosys), finding, fault, twin
+        prop.name, prop.shown, prop.unit, prop.claim, digest, _tools(prop, yosys), finding, fault, twin, links
     )  # fmt: skip
 
 

@@ -28,10 +28,17 @@ PACKAGES = {"bitwuzla": "bitwuzla", "z3": "z3-solver"}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Terms that are to be true at once, and the bit-vectors whose values are wanted then: terms and widths."""
+    """Terms that are to be true at once.
+
+    Attributes:
+        conditions: The terms.
+        values: The bit-vectors whose values are wanted then: terms and widths.
+        stops: Whether no further query is asked if they can be.
+    """
 
     conditions: Sequence[str]
     values: Sequence[tuple[str, int]] = ()
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def solver_version(name: str) -> str:
 
 
 def ask(solver: str, declarations: Sequence[str], queries: Sequence[Query], file: Path, limit_s: float) -> list[Answer]:
-    """Return an answer for each query; those that *limit_s* seconds do not suffice for are ``unknown``.
+    """Return an answer for each query; ``unknown`` are those that *limit_s* seconds do not suffice for, or not asked.
 
     *file* takes the queries.
 
@@ -84,9 +91,13 @@ def ask(solver: str, declarations: Sequence[str], queries: Sequence[Query], file
         process.kill()
         raise
     answers = [Answer(**json.loads(line)) for line in output.splitlines(keepends=True) if line.endswith("\n")]
-    if len(answers) < len(queries) and not timed_out:
+    missing = len(queries) - len(answers)
+    if missing and any(each.status == "sat" and query.stops for each, query in zip(answers, queries, strict=False)):
+        return answers + [Answer("unknown", 0.0)] * missing
+    if missing and not timed_out:
         raise ToolError(f"{solver} fails: {(errors.strip().splitlines() or ['it says nothing'])[-1]}")
-    return answers + [Answer("unknown", limit_s)] * (len(queries) - len(answers))
+    spent = max(limit_s - sum(each.seconds for each in answers), 0.0)
+    return answers + [Answer("unknown", spent), *[Answer("unknown", 0.0)] * missing][:missing]
 
 
 def _bitwuzla(declarations: str, query: Mapping[str, Any]) -> tuple[Status, list[int]]:
@@ -133,6 +144,8 @@ def main(file: str) -> None:
         began = time.process_time()
         status, values = _SOLVERS[job["solver"]](job["declarations"], query)
         print(json.dumps(asdict(Answer(status, round(time.process_time() - began, 3), values))), flush=True)
+        if status == "sat" and query["stops"]:
+            return
 
 
 if __name__ == "__main__":
