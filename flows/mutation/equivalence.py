@@ -135,7 +135,7 @@ def _ask(
     """Yield the solver's answer for each mutant: status, way, seconds, inputs; without guards for those numbers."""
     text = unit.directory / f"{way}.smt2"
     plant(unit, mutants, [*commands, "memory_map; async2sync; dffunmap; opt_clean", f"write_smt2 -wires {shown(text)}"])
-    design = parse(text.read_text(), unit.top)
+    design = parse(text.read_text(), unit.top, {})
     shake = unit.selection.description.handshake
     following = [pair for line in design.transition.splitlines() for pair in _NEXT.findall(line)]
     if way == "state" and len(following) != len(design.registers):
