@@ -73,7 +73,9 @@ def test_variations_have_the_sums_of_the_dots_they_vary_or_their_negatives(a: st
     assert 0.05 < negated.mean() < 0.6
     codes = np.concatenate([part.a.codes for part in varied])
     origin = first.a.codes[sources[np.arange(len(results)) % len(sources)]]
-    assert (codes != origin).any(axis=1).mean() > 0.9
+    movable = (origin != origin[:, :1]).any(axis=1)  # equal codes have no other order
+    assert movable.mean() > 0.5
+    assert (codes != origin).any(axis=1)[movable].mean() > 0.9
 
 
 @pytest.mark.parametrize("unscaled", [False, True])

@@ -71,7 +71,7 @@ def test_a_fault_in_the_arithmetic_is_caught_and_explained(name, tmp_path, fault
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--sim", "vcs"], "unknown simulator 'vcs'; choose one of: icarus, verilator"),
+        (["--sim", "vcs"], "unknown simulator 'vcs'; choose one of: ghdl, icarus, verilator"),
         (["--unit", "mx_mul"], "unknown unit 'mx_mul'; choose one of: "),
         (["--formats", "fp8"], "unknown block format 'fp8'; choose one of: "),
         (["--formats", "mxint8*mxint8*mxint8"], "names 3 formats"),
