@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cosmic_ray", reason="mutation of the model needs the extra mutation: pip install -e '.[mutation]'")
 
 from flows.model_mutation import mutants, run
-from flows.model_mutation.questions import Question, digest_of
+from flows.model_mutation.questions import Question, digest_of_questions
 from refmodel.vectors.conversions import make_quantize_vectors
 
 
@@ -27,7 +27,7 @@ def test_a_wrong_answer_is_a_difference_and_the_model_as_it_is_has_none(question
     assert run._ask(asked, "rounding", source) is None
     assert run._ask(asked, "rounding", source.replace("fraction > 0.5", "fraction >= 0.5")) == "quantize"
     assert run._ask(asked, "rounding", source.replace("np.floor(", "np.flor(")).startswith("AttributeError")
-    assert digest_of(questions) != digest_of([])
+    assert digest_of_questions(questions) != digest_of_questions([])
 
 
 def test_annotations_are_no_mutants():

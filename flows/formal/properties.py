@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import rtl
+from flows.digests import digest_of
 from flows.formal import contracts, formats
 from flows.tables import check_keys, combinations, read_tables
 from refmodel.errors import DefinitionError
@@ -125,7 +125,7 @@ class Property:
         if self.cases:
             parts.append(str(self.cases))
         parts += [rtl.without_comments(each.read_text()) for each in self.sources()]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return digest_of(parts)
 
 
 def read_properties(path: Path = FILE) -> list[Property]:

@@ -53,7 +53,7 @@ def make_questions() -> list[Question]:
     return [Question(f"{each.operation} {each.title}", each, _by_oracle(each)) for each in _sets()]
 
 
-def digest_of(questions: Sequence[Question]) -> str:
+def digest_of_questions(questions: Sequence[Question]) -> str:
     """Return a digest of what is asked and answered."""
     digest = hashlib.sha256()
     for each in questions:

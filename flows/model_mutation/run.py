@@ -9,7 +9,6 @@ not run.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import multiprocessing
 import os
@@ -27,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from flows import rtl
+from flows.digests import digest_of
 from flows.model_mutation.mutants import CORE, Mutant, read_source, sample_mutants
-from flows.model_mutation.questions import digest_of, first_difference, make_questions
+from flows.model_mutation.questions import digest_of_questions, first_difference, make_questions
 from refmodel.cli.common import print_table
 from refmodel.errors import DefinitionError, MxError, unknown_name
 from refmodel.writing import write_json
@@ -97,8 +97,8 @@ def _tally_all(modules: Sequence[str], count: int, seed: int, jobs: int) -> list
     reasons = tomllib.loads(EQUIVALENT.read_text())["mutant"]
     chosen = []
     for module in modules:
-        parts = [read_source(module), digest_of(asked), EQUIVALENT.read_text(), f"{count} {seed}"]
-        digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        parts = [read_source(module), digest_of_questions(asked), EQUIVALENT.read_text(), f"{count} {seed}"]
+        digest = digest_of(parts)
         if module not in known or known[module].digest != digest:
             known[module] = _tally(module, count, seed, jobs, questions, reasons, digest)
             versions = {name: version(name) for name in ("cosmic-ray", "numpy")}

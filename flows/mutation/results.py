@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -146,8 +145,3 @@ class Evidence:
             entries = {each.key: each for each in self.entries()} | {entry.key: entry}
             data = {"mutation": [asdict(entries[key]) for key in sorted(entries)]}
             write_text(self._path, json.dumps(data, indent=1) + "\n")
-
-
-def digest_of(parts: Sequence[str]) -> str:
-    """Return a digest of texts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -23,10 +23,11 @@ from cocotb_tests.jobs import described_units
 from cocotb_tests.run import CANNOT_RUN, INTERRUPTED, Parser
 from cocotb_tests.selection import Filters, Selection, select_configurations
 from flows import rtl
+from flows.digests import digest_of
 from flows.formal.solver import solver_version
 from flows.mutation import equivalence, kill, netlist, stages, taint
 from flows.mutation.netlist import Mutant, Unit
-from flows.mutation.results import Entry, Evidence, State, digest_of, entry_of
+from flows.mutation.results import Entry, Evidence, State, entry_of
 from flows.synthesis.yosys import find_yosys
 from refmodel.cli.common import print_table
 from refmodel.errors import DefinitionError, MxError

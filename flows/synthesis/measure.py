@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from flows import rtl
+from flows.digests import digest_of
 from flows.locking import alone
 from flows.parameter_sets import ParameterSet
 from flows.synthesis import netlist
@@ -91,7 +91,7 @@ def digest(unit: ParameterSet, kind: Kind, tools: str) -> str:
     if kind == "ecp5":
         parts += [*PLACE, wrapper(unit)]
     parts.append(rtl.used_code(unit.unit))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return digest_of(parts)
 
 
 def measure(job: Job, limit_s: float) -> Result:

@@ -13,6 +13,7 @@ from refmodel.blocks import Blocks
 from refmodel.elements import decode_table
 from refmodel.formats import E8M0, BlockFormat, ElementFormat, IntegerFormat, ScaleFormat
 from refmodel.vectors.construct import BlockPair, negate_code, one_code
+from refmodel.vectors.draws import Draws
 from refmodel.vectors.stimulus import Request, Stimulus
 
 
@@ -293,3 +294,9 @@ def scales(request: Request) -> Stimulus:
         codes = fixed[content] if content < len(fixed) else background.ordinary()
         blocks.append(BlockPair(*codes, *pairs[pair]))
     return request.stack_blocks(blocks)
+
+
+def uniform_codes(draws: Draws, fmt: BlockFormat, count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return element codes [count, block_size] and scale codes [count], every code as likely as any other."""
+    elements = draws.integers(0, 1 << fmt.element.bits, (count, fmt.block_size)).astype(np.uint8)
+    return elements, draws.integers(0, 1 << fmt.scale.bits, count).astype(np.uint8)

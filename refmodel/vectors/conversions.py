@@ -17,7 +17,7 @@ from refmodel.formats import BlockFormat
 from refmodel.options import DequantizeOverflow, QuantizeOptions
 from refmodel.oracle.ratio_scales import NO_TENSOR_SCALE, given_tensor_scale
 from refmodel.quantization import quantize
-from refmodel.vectors.codes import scale_stimulus
+from refmodel.vectors.codes import scale_stimulus, uniform_codes
 from refmodel.vectors.dotset import check_request, get_vector_format
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.numbers import (
@@ -340,8 +340,7 @@ def dequantize_pieces(block_format: str | BlockFormat, *, count: int, **call: An
 
     def more(number: int, size: int) -> DequantizeVectors:
         draws = Draws(call["seed"], "dequantize", fmt.name, number)
-        elements = draws.integers(0, 1 << fmt.element.bits, (size, fmt.block_size)).astype(np.uint8)
-        scales = draws.integers(0, 1 << fmt.scale.bits, size).astype(np.uint8)
+        elements, scales = uniform_codes(draws, fmt, size)
         values = dequantize_results(Blocks(fmt, elements, scales))
         classes = (StimulusClassRange("random", RANDOM_BLOCKS, 0, size),)
         return replace(first, elements=elements, scales=scales, values=values, classes=classes)

@@ -15,6 +15,7 @@ from refmodel.formats import BlockFormat
 from refmodel.layouts import Layout
 from refmodel.oracle.packing import pack
 from refmodel.packing import SCALE_POSITIONS, ScalePosition, pack_blocks, unpack_blocks
+from refmodel.vectors.codes import uniform_codes
 from refmodel.vectors.dotset import check_request, get_vector_format
 from refmodel.vectors.draws import Draws
 from refmodel.vectors.pieces import FIRST, RowPieces, check_stream
@@ -209,8 +210,7 @@ def pack_pieces(block_format: str | BlockFormat, *, count: int, **call: Any) -> 
 
     def more(number: int, size: int) -> PackVectors:
         draws = Draws(call["seed"], "pack", fmt.name, number)
-        elements = draws.integers(0, 1 << fmt.element.bits, (size, fmt.block_size)).astype(np.uint8)
-        scales = draws.integers(0, 1 << fmt.scale.bits, size).astype(np.uint8)
+        elements, scales = uniform_codes(draws, fmt, size)
         if first.scale_position == "apart":
             scales[:] = 0
         packed = pack_results(Blocks(fmt, elements, scales), first.layout, first.scale_position)
